@@ -1,0 +1,1 @@
+"""The host and the analysis. Knows no plugin by name."""

@@ -1,0 +1,1 @@
+"""Jinja templates, styles and scripts, read as package data."""
