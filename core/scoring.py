@@ -79,9 +79,7 @@ def looks_like_probabilities(outputs: npt.NDArray[np.generic]) -> bool:
     return bool((values >= -1e-6).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3))
 
 
-def score_batch(
-    probabilities: npt.NDArray[np.float64], labels: IntArray | None, loss: LossWorker
-) -> Scores:
+def score_batch(probabilities: npt.NDArray[np.float64], labels: IntArray | None, loss: LossWorker) -> Scores:
     """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None."""
     return Scores(
         loss=np.asarray(loss(probabilities, labels), dtype=np.float64),
@@ -94,7 +92,10 @@ def score_batch(
 def join(parts: list[Scores]) -> Scores:
     """One `Scores` of several, in order."""
     return Scores(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("loss", "label", "prediction", "confidence"))
+        *(
+            np.concatenate([getattr(p, name) for p in parts])
+            for name in ("loss", "label", "prediction", "confidence")
+        )
     )
 
 

@@ -1,0 +1,86 @@
+"""The grid between two samples: features along one axis, the loss along the other (¶57–63, claims 2 and 3).
+
+Row 0 stands at the source's loss and the last row at the target's; column 0 at the source's features and the last
+column at the target's. The two real samples are the upper-left and the lower-right corner.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = TypeVar("Floats", np.float32, np.float64)
+
+LARGEST_SIDE = 64  # more steps than a person can look at, and a bound on what one request can cost a server
+
+
+def steps(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
+    """``(count,)`` values from ``start`` to ``stop``, evenly spaced, both ends exact."""
+    if not 2 <= count <= LARGEST_SIDE:
+        raise ValueError(f"a grid has 2 to {LARGEST_SIDE} steps along an axis, not {count}")
+    values = np.linspace(start, stop, count)
+    values[0], values[-1] = start, stop
+    return values
+
+
+def interpolate_linear(
+    start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int
+) -> npt.NDArray[Floats]:
+    """``(count, latent)`` points on the straight line between two latents ``(latent,)``; both ends exact."""
+    t = steps(0.0, 1.0, count).astype(start.dtype)[:, None]
+    points = (1 - t) * start + t * stop
+    points[0], points[-1] = start, stop
+    return points
+
+
+def interpolate_spherical(
+    start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int
+) -> npt.NDArray[Floats]:
+    """``(count, latent)`` points on the arc between two latents, lengths interpolated geometrically by slerp.
+
+    Falls back to the straight line where the arc is not defined: a zero vector, or two opposite ones
+    (Shoemake 1985, https://doi.org/10.1145/325334.325242).
+    """
+    lengths = np.linalg.norm(start), np.linalg.norm(stop)
+    if min(lengths) < 1e-12:
+        return interpolate_linear(start, stop, count)
+    cosine = float(np.clip(np.dot(start / lengths[0], stop / lengths[1]), -1.0, 1.0))
+    angle = np.arccos(cosine)
+    if np.sin(angle) < 1e-6:
+        return interpolate_linear(start, stop, count)
+    t = steps(0.0, 1.0, count)[:, None]
+    points = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * stop) / np.sin(angle)
+    points = points.astype(start.dtype)
+    points[0], points[-1] = start, stop
+    return points
+
+
+def interpolate_grid(
+    z_source: npt.NDArray[Floats],
+    z_target: npt.NDArray[Floats],
+    loss_source: float,
+    loss_target: float,
+    features: int = 5,
+    losses: int = 5,
+    spherical: bool = False,
+) -> tuple[npt.NDArray[Floats], npt.NDArray[np.float64]]:
+    """All combinations of the interpolated features and losses of one pair.
+
+    Args:
+        z_source, z_target: ``(latent,)``.
+        loss_source, loss_target: in the unit of the loss.
+        features, losses: number of columns and rows, at least 2 each.
+        spherical: interpolate z on the arc instead of the straight line.
+
+    Returns:
+        z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
+    """
+    interpolate = interpolate_spherical if spherical else interpolate_linear
+    z = interpolate(z_source, z_target, features)
+    requested = steps(loss_source, loss_target, losses)
+    return (
+        np.broadcast_to(z, (losses, *z.shape)).copy(),
+        np.broadcast_to(requested[:, None], (losses, features)).copy(),
+    )
