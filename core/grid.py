@@ -6,10 +6,15 @@ column at the target's. The two real samples are the upper-left and the lower-ri
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.scoring import Scores
 
 Floats = TypeVar("Floats", np.float32, np.float64)
 
@@ -25,9 +30,7 @@ def steps(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
     return values
 
 
-def interpolate_linear(
-    start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int
-) -> npt.NDArray[Floats]:
+def interpolate_linear(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
     """``(count, latent)`` points on the straight line between two latents ``(latent,)``; both ends exact."""
     t = steps(0.0, 1.0, count).astype(start.dtype)[:, None]
     points = (1 - t) * start + t * stop
@@ -35,9 +38,7 @@ def interpolate_linear(
     return points
 
 
-def interpolate_spherical(
-    start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int
-) -> npt.NDArray[Floats]:
+def interpolate_spherical(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
     """``(count, latent)`` points on the arc between two latents, lengths interpolated geometrically by slerp.
 
     Falls back to the straight line where the arc is not defined: a zero vector, or two opposite ones
@@ -84,3 +85,64 @@ def interpolate_grid(
         np.broadcast_to(z, (losses, *z.shape)).copy(),
         np.broadcast_to(requested[:, None], (losses, features)).copy(),
     )
+
+
+Encode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+"""``encode(x (n, *sample), loss (n,), label (n,)) -> z (n, latent)``."""
+Decode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+"""``decode(z (n, latent), loss (n,), label (n,)) -> x (n, *sample)``."""
+Score = Callable[[FloatArray, IntArray], Scores]
+"""``score(x (n, *sample), label (n,)) -> Scores``: loss, prediction and confidence, measured by the classifier."""
+
+
+@dataclass(frozen=True)
+class PairGrid:
+    """The grid of one pair.
+
+    Attributes:
+        cells: ``(losses, features, *sample)`` float32, the real samples in their corners.
+        requested: ``(losses, features)`` loss asked for.
+        scores: of every cell in reading order, ``(losses * features,)``.
+        real: ``(losses, features)`` True in the two corners.
+    """
+
+    cells: FloatArray
+    requested: npt.NDArray[np.float64]
+    scores: Scores
+    real: npt.NDArray[np.bool_]
+
+    @property
+    def measured(self) -> npt.NDArray[np.float64]:
+        """``(losses, features)`` loss measured on each cell."""
+        return self.scores.loss.reshape(self.requested.shape)
+
+
+def grid_of_pair(
+    samples: FloatArray,
+    loss: npt.NDArray[np.float64],
+    label: int,
+    encode: Encode,
+    decode: Decode,
+    score: Score,
+    features: int = 5,
+    losses: int = 5,
+    spherical: bool = False,
+) -> PairGrid:
+    """Encode a pair, interpolate, decode every cell but the two real ones, and re-score all (¶55–63).
+
+    Args:
+        samples: ``(2, *sample)``, the source sample and the target sample.
+        loss: ``(2,)`` their losses.
+        label: the class that cells are decoded and scored as.
+    """
+    labels = np.full(2, label, dtype=np.int64)
+    z_source, z_target = encode(samples, loss, labels)
+    z, requested = interpolate_grid(z_source, z_target, float(loss[0]), float(loss[1]), features, losses, spherical)
+    real = np.zeros((losses, features), dtype=bool)
+    real[0, 0] = real[-1, -1] = True
+    generated = decode(z[~real], requested[~real], np.full(int((~real).sum()), label, dtype=np.int64))
+    cells = np.empty((losses, features, *samples.shape[1:]), dtype=np.float32)
+    cells[~real] = generated
+    cells[0, 0], cells[-1, -1] = samples
+    scores = score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
+    return PairGrid(cells, requested, scores, real)

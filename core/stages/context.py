@@ -1,0 +1,171 @@
+"""What a stage works with: settings, host, run directory, and the domains and models behind them, opened when asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.domain import Domain, FloatArray, IntArray
+from shiftlens.core.errors import InputError, ShiftlensError
+from shiftlens.core.host import Host
+from shiftlens.core.job import Job
+from shiftlens.core.kinds import LossWorker, ProvidedClassifier
+from shiftlens.core.run import Run
+from shiftlens.core.scoring import Predict, Scores, probabilities_of, score_batch
+from shiftlens.core.settings import Settings
+
+DOMAINS = ("source", "target")
+
+SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage hands back: the files it wrote (paths inside the run directory) and small JSON facts."""
+
+    outputs: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a run.
+
+    Attributes:
+        name: as in ``--until`` and ``--from``.
+        settings: keys of the settings it depends on.
+        after: stages whose outputs and facts it depends on.
+        work: does it.
+        outside: a JSON value for what it depends on outside the run directory, such as the state of input files.
+    """
+
+    name: str
+    settings: tuple[str, ...]
+    after: tuple[str, ...]
+    work: Callable[[Context], Outcome]
+    outside: Callable[[Context], Any] = lambda context: None
+
+
+class Context:
+    """One run in one process. Everything costly is opened on first use and kept."""
+
+    def __init__(self, settings: Settings, host: Host, run: Run) -> None:
+        self.settings, self.host, self.run = settings, host, run
+        self.stage = ""
+
+    @property
+    def general(self) -> Any:
+        """Name, seed, device, batch size, grid."""
+        return self.settings.general
+
+    def facts(self, stage: str) -> dict[str, Any]:
+        """What a finished stage noted."""
+        record = self.run.record(stage)
+        if record is None:
+            raise InputError(f"{self.run.path} has no finished stage {stage}; run it first")
+        return record.facts
+
+    def progress(self, done: int, total: int, **values: float) -> None:
+        """Tell the observers how far the stage that runs now has come."""
+        self.host.notify("step", stage=self.stage, done=done, total=total, values=values)
+
+    def job(self, name: str) -> Job:
+        """A job of its own folder, seeded from the settings."""
+        return Job(self.run.folder("work", name), self.general.seed, self.general.device, self.progress)
+
+    @cached_property
+    def domains(self) -> dict[str, Domain]:
+        """Source and target, as their readers give them."""
+        opened = {}
+        for role in DOMAINS:
+            choice = getattr(self.settings, role)
+            try:
+                opened[role] = choice.build()(self.run.folder("scratch", role))
+            except ShiftlensError as error:
+                raise type(error)(f"{role}: {error}") from error
+        return opened
+
+    def domain(self, role: str) -> Domain:
+        """The source or the target domain."""
+        return self.domains[role]
+
+    @cached_property
+    def loss(self) -> LossWorker:
+        """The loss of one sample."""
+        worker: LossWorker = self.settings.loss.build()
+        return worker
+
+    @cached_property
+    def predict(self) -> Predict:
+        """The classifier, from the bundle's ONNX file or (where it could not be exported) as a function."""
+        facts = self.facts("classifier")
+        output = facts["output"]
+        if facts["exported"]:
+            from shiftlens.export.session import Session
+
+            session = Session(self.run.bundle / "classifier.onnx", device=self.general.device)
+            (name,) = (tensor.name for tensor in session.inputs)
+            (result,) = (tensor.name for tensor in session.outputs)
+
+            def outputs_of(x: FloatArray) -> npt.NDArray[Any]:
+                return session.run(**{name: x})[result]
+        else:
+            function = self.provide_classifier().function
+            assert function is not None
+            outputs_of = function
+
+        return lambda x: probabilities_of(outputs_of(x), output)
+
+    def provide_classifier(self) -> ProvidedClassifier:
+        """Ask the classifier's plugin; callables of the user's are found beside the settings file."""
+        with importable(self.settings.base):
+            provided: ProvidedClassifier = self.settings.classifier.build()(
+                self.domain("source"), self.job("classifier")
+            )
+        return provided
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in the order of the classifier's outputs."""
+        return list(self.facts("classifier")["classes"])
+
+    def labels(self, role: str) -> IntArray | None:
+        """Class index of each sample; None where the domain has no labels."""
+        labels = self.domain(role).labels
+        if labels is None:
+            return None
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index[str(name)] for name in labels], dtype=np.int64)
+
+    def score(self, x: FloatArray, label: IntArray) -> Scores:
+        """Measure the loss of samples ``(n, *sample)`` as the classes ``(n,)``."""
+        return score_batch(np.asarray(self.predict(x), dtype=np.float64), label, self.loss)
+
+    def scores(self, role: str) -> Scores:
+        """The scores that the score stage wrote."""
+        rows = self.run.arrays[f"scores-{role}"]
+        return Scores(*(np.array(rows[name]) for name in ("loss", "label", "prediction", "confidence")))
+
+    def evaluated(self) -> IntArray:
+        """Source samples that the classifier was not trained on here; all of them where it was brought along."""
+        if "classifier-held-out" in self.run.arrays:
+            return np.array(self.run.arrays["classifier-held-out"])
+        return np.arange(len(self.domain("source")))
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Let modules beside the settings file be imported."""
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
