@@ -52,9 +52,7 @@ class Domain:
         """Decoded samples, ``(n, *sample_shape)`` float32, in the order of ``indices``."""
         decoded = self.decode(self.stored[indices])
         if decoded.shape[1:] != self.sample_shape:
-            raise InputError(
-                f"a reader promised samples of shape {self.sample_shape} and gave {decoded.shape[1:]}"
-            )
+            raise InputError(f"a reader promised samples of shape {self.sample_shape} and gave {decoded.shape[1:]}")
         return decoded
 
     def batches(self, size: int) -> Iterator[FloatArray]:

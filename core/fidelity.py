@@ -28,9 +28,7 @@ def fidelity(requested: npt.NDArray[np.float64], measured: npt.NDArray[np.float6
     )
 
 
-def leak(
-    z: npt.NDArray[np.floating], loss: npt.NDArray[np.float64], seed: int = 0, ridge: float = 1e-3
-) -> Leak:
+def leak(z: npt.NDArray[np.floating], loss: npt.NDArray[np.float64], seed: int = 0, ridge: float = 1e-3) -> Leak:
     """Held-out R² of a linear reading of the (ranked) loss from z ``(n, latent)``; negative values become 0.
 
     Ranks instead of raw losses: cross-entropy has a tail that would decide a squared error alone.

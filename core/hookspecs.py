@@ -1,8 +1,8 @@
-'''Every hook of shiftlens. A plugin implements the ones it needs, in a module or on an object.
+"""Every hook of shiftlens. A plugin implements the ones it needs, in a module or on an object.
 
 The hooks that offer something yield frozen descriptions (`shiftlens.core.kinds`); the observers are told what
 happens and return nothing. Each example below runs as it stands: a test executes it.
-'''
+"""
 
 from __future__ import annotations
 

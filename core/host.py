@@ -147,9 +147,7 @@ class Host:
             message = f'there is no {kind.kind} "{name}"; {near_miss(name, names)}there are: {known}'
             broken = [p.distribution or p.plugin for p in self.problems]
             if broken:
-                message += (
-                    f". Some plugins could not be loaded ({', '.join(broken)}): see `shiftlens plugins`"
-                )
+                message += f". Some plugins could not be loaded ({', '.join(broken)}): see `shiftlens plugins`"
             raise PluginError(message)
         component = found[0].component
         assert isinstance(component, kind)
@@ -188,9 +186,7 @@ class Host:
         seen: set[tuple[str, str, str]] = set()
         for distribution, point in sorted(found, key=lambda pair: (pair[0].name, pair[1].name)):
             identity = (distribution.name, point.name, point.value)
-            if (
-                identity in seen
-            ):  # one distribution can be listed twice, by an editable install and its build folder
+            if identity in seen:  # one distribution can be listed twice, by an editable install and its build folder
                 continue
             seen.add(identity)
             name = point.name if distribution.name == "shiftlens" else f"{distribution.name}:{point.name}"
@@ -252,9 +248,7 @@ class Host:
         known = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
         for name, value in inspect.getmembers(plugin, callable):
             if name.startswith("shiftlens_") and name not in known:
-                raise PluginError(
-                    f'no hook is called "{name}"; {near_miss(name, known)}there are: {", ".join(known)}'
-                )
+                raise PluginError(f'no hook is called "{name}"; {near_miss(name, known)}there are: {", ".join(known)}')
             if name in known and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
                 raise PluginError(f"{name} is not marked; put @shiftlens.hookimpl above it")
 

@@ -141,9 +141,7 @@ class Loss(Component):
 class LossWorker(Protocol):
     """``loss(probabilities (N, K), labels (N,) int or None) -> (N,) float64``, finite, small where right."""
 
-    def __call__(
-        self, probabilities: npt.NDArray[np.float64], labels: IntArray | None
-    ) -> npt.NDArray[np.float64]: ...
+    def __call__(self, probabilities: npt.NDArray[np.float64], labels: IntArray | None) -> npt.NDArray[np.float64]: ...
 
 
 SOURCE, TARGET, TRIAL = 0, 1, 2
@@ -279,9 +277,7 @@ class FactorWorker(Protocol):
 
     def measure(self, x: FloatArray) -> npt.NDArray[np.float64]: ...
 
-    def shift(
-        self, x: FloatArray, delta: npt.NDArray[np.float64], rng: np.random.Generator
-    ) -> FloatArray: ...
+    def shift(self, x: FloatArray, delta: npt.NDArray[np.float64], rng: np.random.Generator) -> FloatArray: ...
 
     def refuses(self, x: FloatArray) -> str: ...
 

@@ -96,13 +96,9 @@ class Cause(Record):
     restored_ci: Interval | None = None
     grid: Axes | None = None
     evidence: Literal["intervention", "observation", "none"] = "none"
-    rivals: list[str] = Field(
-        default_factory=list, description="factors that explain the same gap equally well"
-    )
+    rivals: list[str] = Field(default_factory=list, description="factors that explain the same gap equally well")
     shadow_of: list[str] = Field(default_factory=list, description="factors whose change moved this measure")
-    safe_until: float | None = Field(
-        None, description="value up to which the change costs nothing worth naming"
-    )
+    safe_until: float | None = Field(None, description="value up to which the change costs nothing worth naming")
     dose: list[DosePoint] = Field(default_factory=list)
     strip: list[StripCell] = Field(default_factory=list)
     distribution: Distribution | None = None
@@ -156,9 +152,7 @@ class Cell(Record):
     confidence: float
     correct: bool
     real: bool = False
-    reached: bool | None = Field(
-        None, description="False where the loss axis cannot reach the requested loss"
-    )
+    reached: bool | None = Field(None, description="False where the loss axis cannot reach the requested loss")
 
 
 class PairResult(Record):

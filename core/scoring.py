@@ -92,10 +92,7 @@ def score_batch(probabilities: npt.NDArray[np.float64], labels: IntArray | None,
 def join(parts: list[Scores]) -> Scores:
     """One `Scores` of several, in order."""
     return Scores(
-        *(
-            np.concatenate([getattr(p, name) for p in parts])
-            for name in ("loss", "label", "prediction", "confidence")
-        )
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("loss", "label", "prediction", "confidence"))
     )
 
 
