@@ -1,0 +1,98 @@
+"""Small operations on ONNX models as protobuf: no torch, no ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shiftlens.core.errors import InputError
+from shiftlens.core.files import write_bytes
+
+
+def load(path: Path) -> Any:
+    """The model of a file, with weights that stand beside it in files of their own.
+
+    Raises:
+        InputError: missing, or not an ONNX model.
+    """
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load(path)
+    except DecodeError:
+        raise InputError(f"{path} is not an ONNX model; check that the file is complete") from None
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise InputError(f"{path} cannot be read: {error}") from None
+
+
+def save(model: Any, path: Path) -> None:
+    """Check a model and write it whole, as one file."""
+    import onnx
+
+    onnx.checker.check_model(model)
+    write_bytes(path, model.SerializeToString())
+
+
+def set_metadata(model: Any, metadata: Mapping[str, str]) -> None:
+    """Replace a model's metadata."""
+    del model.metadata_props[:]
+    for key in sorted(metadata):
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, metadata[key]
+
+
+def strip_origins(model: Any) -> None:
+    """Take out what tells of the machine that exported: source paths, class names, doc strings, stack traces."""
+    model.doc_string = ""
+    for graph in (model.graph, *model.functions):
+        _strip(graph)
+
+
+def _strip(graph: Any) -> None:
+    graph.doc_string = ""
+    del graph.metadata_props[:]
+    for value in _values(graph):
+        value.doc_string = ""
+        del value.metadata_props[:]
+    for node in graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+        for attribute in node.attribute:
+            attribute.doc_string = ""
+            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
+                _strip(inner)
+
+
+def _values(graph: Any) -> Iterable[Any]:
+    """Everything in a graph or function that carries a doc string of its own, nodes aside."""
+    yield from graph.value_info
+    if hasattr(graph, "initializer"):  # a function has none, and its inputs and outputs are plain names
+        yield from (*graph.input, *graph.output, *graph.initializer)
+
+
+def prepend_normalisation(model: Any, mean: Sequence[float], std: Sequence[float]) -> None:
+    """Put ``(x - mean) / std`` in front of a model with one input ``(N, C, ...)``; one value per channel or column."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    fixed = {tensor.name for tensor in graph.initializer}
+    (entry,) = (value for value in graph.input if value.name not in fixed)
+    rank = len(entry.type.tensor_type.shape.dim)
+    dtype = helper.tensor_dtype_to_np_dtype(entry.type.tensor_type.elem_type)
+    inner = "normalised"
+    for node in graph.node:
+        node.input[:] = [inner if name == entry.name else name for name in node.input]
+    for name, values in (("normalise.mean", mean), ("normalise.std", std)):
+        shaped = np.asarray(values, dtype=dtype).reshape(1, -1, *[1] * (rank - 2))  # (1, C, 1, ...)
+        graph.initializer.append(numpy_helper.from_array(shaped, name))
+    front = [
+        helper.make_node("Sub", [entry.name, "normalise.mean"], ["normalise.centred"], name="normalise.sub"),
+        helper.make_node("Div", ["normalise.centred", "normalise.std"], [inner], name="normalise.div"),
+    ]
+    rest = list(graph.node)
+    del graph.node[:]
+    graph.node.extend([*front, *rest])

@@ -1,0 +1,123 @@
+"""A torch module as one ONNX file: dynamic batch, no source paths, silent.
+
+The parity with the original is checked by `shiftlens.export.parity`; an export is unfinished until it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from shiftlens.core.errors import ExportError
+from shiftlens.export import graphs
+
+OPSET = 20
+LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
+
+
+def to_onnx(
+    module: torch.nn.Module,
+    example_inputs: tuple[torch.Tensor, ...],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    path: Path,
+    metadata: Mapping[str, str],
+) -> None:
+    """Export a module whose inputs and outputs all have the batch as their first dimension.
+
+    Args:
+        module: in eval mode, on the CPU.
+        example_inputs: one tensor per input, all of one batch of at least 2.
+        input_names, output_names: as they shall stand in the file.
+        path: written whole or not at all, weights included.
+        metadata: provenance, read back by `Session.metadata`.
+
+    Raises:
+        ExportError: the module is in train mode, or cannot be exported with a dynamic batch.
+    """
+    training = [name or "the module itself" for name, part in module.named_modules() if part.training]
+    if training:
+        raise ExportError(f"{_name(module)} is in train mode ({training[0]}); call .eval() before the export")
+    if min(len(x) for x in example_inputs) < 2:
+        raise ExportError("the example needs a batch of at least 2: a batch of 1 would be exported as a constant")
+    batch = torch.export.Dim("batch", min=1, max=2**31 - 1)
+    try:
+        with _silence(), torch.no_grad():
+            program = torch.onnx.export(
+                module,
+                example_inputs,
+                dynamo=True,
+                input_names=list(input_names),
+                output_names=list(output_names),
+                dynamic_shapes=_dynamic_shapes(module, batch, len(example_inputs)),
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+            assert program is not None
+            model = program.model_proto
+    except Exception as error:  # the export runs the module's own code, which may raise anything
+        raise ExportError(
+            f"{_name(module)} cannot be exported to ONNX with a dynamic batch: {_reason(error)}"
+        ) from error
+    _check_batch(model, _name(module))
+    graphs.strip_origins(model)
+    graphs.set_metadata(model, metadata)
+    graphs.save(model, path)
+
+
+def _dynamic_shapes(module: torch.nn.Module, batch: Any, inputs: int) -> Any:
+    """The first dimension of every input, whether ``forward`` names its inputs or takes ``*args``."""
+    import inspect
+
+    each = tuple({0: batch} for _ in range(inputs))
+    parameters = inspect.signature(module.forward).parameters.values()
+    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
+        return (each,)
+    return each
+
+
+def _check_batch(model: Any, name: str) -> None:
+    """A dimension that the exporter has fixed says so only here."""
+    for value in (*model.graph.input, *model.graph.output):
+        dimensions = value.type.tensor_type.shape.dim
+        if not dimensions or dimensions[0].HasField("dim_value"):
+            raise ExportError(
+                f"{name}: {value.name} came out with a fixed batch; use x.shape[0] or -1 where a batch size is written"
+            )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The exporter warns, logs and prints about itself; what matters is raised."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        told = io.StringIO()
+        with warnings.catch_warnings(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _name(module: torch.nn.Module) -> str:
+    return f"the network {type(module).__name__}"
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause: the exporter wraps what went wrong in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"
