@@ -93,6 +93,11 @@ Decode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
 """``decode(z (n, latent), loss (n,), label (n,)) -> x (n, *sample)``."""
 Score = Callable[[FloatArray, IntArray], Scores]
 """``score(x (n, *sample), label (n,)) -> Scores``: loss, prediction and confidence, measured by the classifier."""
+Calibrate = Callable[
+    [FloatArray, npt.NDArray[np.float64], IntArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+]
+"""``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder for
+so that the measured loss is the requested one, and whether the loss axis reaches it."""
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,16 @@ class PairGrid:
         requested: ``(losses, features)`` loss asked for.
         scores: of every cell in reading order, ``(losses * features,)``.
         real: ``(losses, features)`` True in the two corners.
+        reached: ``(losses, features)`` False where the loss axis cannot reach the requested loss.
+        z: ``(2, latent)`` latents of the two samples.
     """
 
     cells: FloatArray
     requested: npt.NDArray[np.float64]
     scores: Scores
     real: npt.NDArray[np.bool_]
+    reached: npt.NDArray[np.bool_]
+    z: FloatArray
 
     @property
     def measured(self) -> npt.NDArray[np.float64]:
@@ -124,6 +133,7 @@ def grid_of_pair(
     encode: Encode,
     decode: Decode,
     score: Score,
+    calibrate: Calibrate | None = None,
     features: int = 5,
     losses: int = 5,
     spherical: bool = False,
@@ -134,15 +144,20 @@ def grid_of_pair(
         samples: ``(2, *sample)``, the source sample and the target sample.
         loss: ``(2,)`` their losses.
         label: the class that cells are decoded and scored as.
+        calibrate: None asks the decoder for the requested losses as they are.
     """
-    labels = np.full(2, label, dtype=np.int64)
-    z_source, z_target = encode(samples, loss, labels)
-    z, requested = interpolate_grid(z_source, z_target, float(loss[0]), float(loss[1]), features, losses, spherical)
+    pair_z = encode(samples, loss, np.full(2, label, dtype=np.int64))
+    z, requested = interpolate_grid(*pair_z, float(loss[0]), float(loss[1]), features, losses, spherical)
     real = np.zeros((losses, features), dtype=bool)
     real[0, 0] = real[-1, -1] = True
-    generated = decode(z[~real], requested[~real], np.full(int((~real).sum()), label, dtype=np.int64))
+    labels = np.full(int((~real).sum()), label, dtype=np.int64)
+    asked, reached = requested[~real], np.ones(len(labels), dtype=bool)
+    if calibrate is not None:
+        asked, reached = calibrate(z[~real], asked, labels)
     cells = np.empty((losses, features, *samples.shape[1:]), dtype=np.float32)
-    cells[~real] = generated
+    cells[~real] = decode(z[~real], asked, labels)
     cells[0, 0], cells[-1, -1] = samples
+    everywhere = np.ones((losses, features), dtype=bool)
+    everywhere[~real] = reached
     scores = score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
-    return PairGrid(cells, requested, scores, real)
+    return PairGrid(cells, requested, scores, real, everywhere, pair_z)

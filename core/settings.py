@@ -44,6 +44,9 @@ class GridSettings(ComponentSettings):
         "linear",
         description="how features are interpolated: on the straight line, or on the arc (for latents of a VAE)",
     )
+    calibrate: bool = Field(
+        True, description="ask the decoder for the loss whose cell, measured by the classifier, has the requested loss"
+    )
 
 
 class General(ComponentSettings):
@@ -303,6 +306,20 @@ def _resolve(
         raise SettingsError(origin, mistakes)
     assert isinstance(general, General)
     return Settings(general=general, base=base, **chosen)
+
+
+def choices(host: Host, kind: type[Component], raws: Iterable[Any], base: Path) -> list[Choice]:
+    """Components of one kind from a list of raw values, as a slot of many takes them.
+
+    Raises:
+        SettingsError: with all mistakes at once.
+    """
+    mistakes: list[Mistake] = []
+    resolver = _Resolver(host, base, {}, mistakes)
+    found = [resolver.choose(kind, raw, (f"{kind.kind}s", i)) for i, raw in enumerate(raws)]
+    if mistakes:
+        raise SettingsError(f"the list of {kind.kind}s", mistakes)
+    return [choice for choice in found if choice is not None]
 
 
 def settings_schema(host: Host) -> dict[str, Any]:

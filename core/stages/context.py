@@ -17,7 +17,18 @@ from shiftlens.core.domain import Domain, FloatArray, IntArray
 from shiftlens.core.errors import InputError, ShiftlensError
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import LossWorker, ProvidedClassifier
+from shiftlens.core.kinds import (
+    SOURCE,
+    TARGET,
+    TRIAL,
+    ClassifierWorker,
+    Loss,
+    LossWorker,
+    ProvidedClassifier,
+    ReaderWorker,
+    TrainedGenerator,
+    TrainingData,
+)
 from shiftlens.core.run import Run
 from shiftlens.core.scoring import Predict, Scores, probabilities_of, score_batch
 from shiftlens.core.settings import Settings
@@ -25,6 +36,7 @@ from shiftlens.core.settings import Settings
 DOMAINS = ("source", "target")
 
 SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
+TRIAL_FIELDS = np.dtype([("loss", "f8"), ("loss_before", "f8"), ("label", "i8")])
 
 
 @dataclass(frozen=True)
@@ -86,12 +98,16 @@ class Context:
         """Source and target, as their readers give them."""
         opened = {}
         for role in DOMAINS:
-            choice = getattr(self.settings, role)
             try:
-                opened[role] = choice.build()(self.run.folder("scratch", role))
+                opened[role] = self.reader(role)(self.run.folder("scratch", role))
             except ShiftlensError as error:
                 raise type(error)(f"{role}: {error}") from error
         return opened
+
+    def reader(self, role: str) -> ReaderWorker:
+        """The worker that reads one domain."""
+        worker: ReaderWorker = getattr(self.settings, role).build()
+        return worker
 
     def domain(self, role: str) -> Domain:
         """The source or the target domain."""
@@ -103,34 +119,51 @@ class Context:
         worker: LossWorker = self.settings.loss.build()
         return worker
 
+    @property
+    def loss_needs_labels(self) -> bool:
+        """Whether the loss in use compares with labels."""
+        component = self.settings.loss.component
+        assert isinstance(component, Loss)
+        return component.needs_labels
+
+    def label_free_losses(self) -> list[str]:
+        """Names of the losses that need no labels."""
+        offered = (offer.component for offer in self.host.offers(Loss))
+        return [loss.name for loss in offered if isinstance(loss, Loss) and not loss.needs_labels]
+
     @cached_property
     def predict(self) -> Predict:
         """The classifier, from the bundle's ONNX file or (where it could not be exported) as a function."""
         facts = self.facts("classifier")
         output = facts["output"]
         if facts["exported"]:
-            from shiftlens.export.session import Session
-
-            session = Session(self.run.bundle / "classifier.onnx", device=self.general.device)
-            (name,) = (tensor.name for tensor in session.inputs)
-            (result,) = (tensor.name for tensor in session.outputs)
-
-            def outputs_of(x: FloatArray) -> npt.NDArray[Any]:
-                return session.run(**{name: x})[result]
+            outputs_of = self.open_classifier()
         else:
             function = self.provide_classifier().function
             assert function is not None
             outputs_of = function
-
         return lambda x: probabilities_of(outputs_of(x), output)
+
+    def open_classifier(self) -> Callable[[FloatArray], npt.NDArray[Any]]:
+        """The bundle's classifier as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
+        from shiftlens.export.session import Session
+
+        session = Session(self.run.bundle / "classifier.onnx", device=self.general.device)
+        (name,) = (tensor.name for tensor in session.inputs)
+        (result,) = (tensor.name for tensor in session.outputs)
+        return lambda x: session.run(**{name: x})[result]
 
     def provide_classifier(self) -> ProvidedClassifier:
         """Ask the classifier's plugin; callables of the user's are found beside the settings file."""
         with importable(self.settings.base):
-            provided: ProvidedClassifier = self.settings.classifier.build()(
-                self.domain("source"), self.job("classifier")
-            )
-        return provided
+            worker: ClassifierWorker = self.settings.classifier.build()
+            return worker(self.domain("source"), self.job("classifier"))
+
+    def classifier_files(self) -> list[Path]:
+        """The files that the classifier comes from."""
+        with importable(self.settings.base):
+            worker: ClassifierWorker = self.settings.classifier.build()
+            return worker.files()
 
     @property
     def classes(self) -> list[str]:
@@ -159,6 +192,52 @@ class Context:
         if "classifier-held-out" in self.run.arrays:
             return np.array(self.run.arrays["classifier-held-out"])
         return np.arange(len(self.domain("source")))
+
+    def generator_labels(self, role: str) -> IntArray:
+        """``(N,)`` class of each sample as the generator sees it: its label, or the prediction where it has none."""
+        labels = self.labels(role)
+        return self.scores(role).prediction if labels is None else labels
+
+    def training_data(self) -> TrainingData:
+        """Source ∪ target ∪ trial, as a generator is trained on (¶48)."""
+        source, target = self.domain("source"), self.domain("target")
+        scores = {role: self.scores(role) for role in DOMAINS}
+        losses = [scores[role].loss for role in DOMAINS]
+        before, labels = list(losses), [self.generator_labels(role) for role in DOMAINS]
+        roles = [np.full(len(source), SOURCE, np.int8), np.full(len(target), TARGET, np.int8)]
+        trial: npt.NDArray[Any] | None = None
+        if "trial-x" in self.run.arrays:
+            trial, rows = self.run.arrays["trial-x"], self.run.arrays["trial-rows"]
+            losses.append(np.array(rows["loss"]))
+            before.append(np.array(rows["loss_before"]))
+            labels.append(np.array(rows["label"]))
+            roles.append(np.full(len(rows), TRIAL, np.int8))
+        starts = (0, len(source), len(source) + len(target))
+
+        def batch(indices: IntArray) -> FloatArray:
+            x = np.empty((len(indices), *source.sample_shape), dtype=np.float32)
+            which = np.searchsorted(starts, indices, side="right") - 1  # 0 source, 1 target, 2 trial
+            for number, rows_of in enumerate((source.batch, target.batch, lambda i: np.asarray(trial)[i])):
+                here = which == number
+                if here.any():
+                    x[here] = rows_of(indices[here] - starts[number])
+            return x
+
+        return TrainingData(
+            batch=batch,
+            loss=np.concatenate(losses),
+            label=np.concatenate(labels),
+            role=np.concatenate(roles),
+            loss_before=np.concatenate(before),
+            sample_shape=source.sample_shape,
+            kind=source.kind,
+            classes=len(self.classes),
+        )
+
+    def train_generator(self) -> TrainedGenerator:
+        """The trained generator; returns at once where training had finished before."""
+        trained: TrainedGenerator = self.settings.generator.build()(self.training_data(), self.job("generator"))
+        return trained
 
 
 @contextmanager

@@ -1,0 +1,254 @@
+"""The command line. Each command imports what it needs when it runs, so that ``shiftlens --help`` is quick.
+
+stdout carries results only; progress and messages go to stderr. Exit codes: 0 done; 1 done, but a ``--fail-on`` gate
+tripped; 2 the input is wrong; 3 a fault of shiftlens; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shiftlens import __version__
+from shiftlens.core.errors import InputError, ShiftlensError
+
+if TYPE_CHECKING:
+    from shiftlens.core.host import Host
+    from shiftlens.core.run import Run
+
+GATE_TRIPPED, WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+quiet = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="shiftlens")
+def cli() -> None:
+    """Show and prove which change in the data costs a classifier its accuracy."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run_command_line(arguments))
+
+
+def _run_command_line(arguments: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(args=arguments, prog_name="shiftlens", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return WRONG_INPUT
+    except ShiftlensError as error:
+        click.echo(f"error: {error}", err=True)
+        return WRONG_INPUT
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `shiftlens plugins | head`
+        sys.stderr.close()
+        return 0
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("this is a fault of shiftlens; log.txt in the run directory tells how far it came", err=True)
+        return OUR_FAULT
+
+
+@cli.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("shiftlens-demo"), show_default=True)
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
+@quiet
+def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
+    """The whole job on real handwritten digits: what made this classifier fail?"""
+    from shiftlens.core.demo import write_demo
+
+    _analyse(write_demo(out), out / "run", overrides, quiet)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.option("--source", type=click.Path(path_type=Path), required=True, help="Data before the shift.")
+@click.option("--target", type=click.Path(path_type=Path), required=True, help="Data after the shift.")
+@click.option("--classifier", help="A .onnx or .pt2 file, or package.module:callable; trained here when left out.")
+def init(folder: Path, source: Path, target: Path, classifier: str | None) -> None:
+    """Look at the data and write a commented analysis.yaml that runs as it is."""
+    from shiftlens.core.host import Host
+    from shiftlens.core.init import write_settings
+
+    written = write_settings(folder, source, target, classifier, Host())
+    click.echo(written)
+    click.echo(f"next: shiftlens run {written}", err=True)
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME beside CONFIG]")
+@click.option("--until", metavar="STAGE", help="Stop after this stage.")
+@click.option("--from", "from_", metavar="STAGE", help="Do this stage and all later ones again.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
+@click.option("--fail-on", multiple=True, metavar="GATE", help="harmful, drop=0.05 or fidelity=0.8: exit with 1.")
+@quiet
+def run(
+    config: Path,
+    out: Path | None,
+    until: str | None,
+    from_: str | None,
+    overrides: tuple[str, ...],
+    fail_on: tuple[str, ...],
+    quiet: bool,
+) -> int:
+    """Analyse; a second run does only what has changed, a killed one goes on where it stopped."""
+    return _analyse(config, out, overrides, quiet, until, from_, fail_on)
+
+
+def _analyse(
+    config: Path,
+    out: Path | None,
+    overrides: Iterable[str],
+    quiet: bool,
+    until: str | None = None,
+    from_: str | None = None,
+    fail_on: Iterable[str] = (),
+) -> int:
+    """One run with progress, its result on stdout, and its gates."""
+    from shiftlens.core import pipeline
+    from shiftlens.core.gates import parse_gates
+    from shiftlens.core.host import Host
+    from shiftlens.core.settings import load_settings
+
+    gates = parse_gates(fail_on)
+    if gates and until not in (None, "explain", "render"):
+        raise InputError("--fail-on needs the results, which --until leaves out")
+    host = Host()
+    _warn_of_problems(host)
+    settings = load_settings(config, host, overrides)
+    with _shown(host, quiet):
+        finished = pipeline.run(settings, out, until, from_, host)
+    if until not in (None, "explain", "render"):
+        click.echo(finished.path)
+        return 0
+    return _tell(finished, gates)
+
+
+def _tell(finished: Run, gates: Iterable[Any]) -> int:
+    results = finished.results
+    click.echo(results.headline)
+    record = finished.record("render")
+    for name in sorted(record.outputs if record else ()):
+        click.echo(finished.path / name)
+    tripped = [reason for gate in gates if (reason := gate.trips(results))]
+    for reason in tripped:
+        click.echo(f"gate tripped - {reason}", err=True)
+    return GATE_TRIPPED if tripped else 0
+
+
+class _shown:
+    """Show progress while the block runs, and leave the terminal as it was whatever happens."""
+
+    def __init__(self, host: Host, quiet: bool) -> None:
+        from shiftlens.core.progress import progress_observer
+
+        self.observer = None if quiet else progress_observer()
+        if self.observer is not None:
+            host.register(self.observer, "progress")
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exception: object) -> None:
+        if hasattr(self.observer, "close"):
+            self.observer.close()
+
+
+def _warn_of_problems(host: Host) -> None:
+    for problem in host.problems:
+        click.echo(f"plugin {problem.plugin} is left out: {problem.reason}", err=True)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--renderer", "renderers", multiple=True, metavar="NAME", help="One of `shiftlens plugins`.")
+def report(directory: Path, renderers: tuple[str, ...]) -> None:
+    """Render a finished run again, without torch and without the data."""
+    from shiftlens.core.host import Host
+    from shiftlens.core.kinds import Renderer
+    from shiftlens.core.run import load_run
+    from shiftlens.core.settings import choices
+    from shiftlens.core.stages.render import render
+
+    finished = load_run(directory)
+    wanted = list(renderers) or finished.settings["reports"]
+    for name in render(finished, choices(Host(), Renderer, wanted, finished.path)):
+        click.echo(finished.path / name)
+
+
+@cli.command()
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
+@click.option("--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right.")
+@click.option("--target", type=click.Path(path_type=Path), required=True, help="One that it gets wrong.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write: .png, .npz or .json.")
+@click.option("--label", help="The true class of both; taken from the prediction of the source when left out.")
+@click.option("--features", type=click.IntRange(2, 64), default=5, show_default=True, help="Columns.")
+@click.option("--losses", type=click.IntRange(2, 64), default=5, show_default=True, help="Rows.")
+def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None, features: int, losses: int) -> None:
+    """A grid for a new pair from an exported bundle, without torch."""
+    from shiftlens.export.grid_command import write_grid
+
+    for path in write_grid(bundle, source, target, out, label, features, losses):
+        click.echo(path)
+
+
+@cli.command()
+def schema() -> None:
+    """JSON Schema of the settings, for editors."""
+    from shiftlens.core.host import Host
+    from shiftlens.core.settings import settings_schema
+
+    click.echo(json.dumps(settings_schema(Host()), indent=2))
+
+
+@cli.command()
+@as_json
+def doctor(as_json: bool) -> None:
+    """What this machine has: versions, execution providers really usable, conflicts."""
+    from shiftlens.core.doctor import examine
+
+    found = examine()
+    if as_json:
+        click.echo(json.dumps(found.plain(), indent=2))
+    else:
+        click.echo(found.text())
+
+
+@cli.group(invoke_without_command=True)
+@as_json
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """List what is installed, with version, status and reason."""
+    if context.invoked_subcommand is not None:
+        return
+    from shiftlens.core.host import Host
+    from shiftlens.core.listing import listing_plain, listing_text
+
+    host = Host()
+    click.echo(json.dumps(listing_plain(host), indent=2) if as_json else listing_text(host))
+
+
+@plugins.command()
+@click.argument("name")
+@as_json
+def show(name: str, as_json: bool) -> None:
+    """What one component does, and the table of its settings."""
+    from shiftlens.core.host import Host
+    from shiftlens.core.listing import component_plain, component_text
+
+    host = Host()
+    click.echo(json.dumps(component_plain(host, name), indent=2) if as_json else component_text(host, name))

@@ -1,0 +1,190 @@
+"""Stage ``explain``: hold the grid against the verdicts and put everything found together in results.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import shiftlens
+from shiftlens.core.causes import grid_moves
+from shiftlens.core.files import write_text
+from shiftlens.core.kinds import Loss
+from shiftlens.core.results import (
+    Cause,
+    Cell,
+    ClassAccuracy,
+    Curve,
+    Distribution,
+    Fidelity,
+    GridSize,
+    Interaction,
+    Leak,
+    PairResult,
+    PerDomain,
+    Provenance,
+    Remedy,
+    Results,
+    Samples,
+    Unexplained,
+)
+from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
+from shiftlens.core.stages.trial import active_factors
+from shiftlens.core.verdicts import hold_against_grid
+
+LOSS_BINS = 40
+
+
+def work(context: Context) -> Outcome:
+    data, score, trial = context.facts("data"), context.facts("score"), context.facts("trial")
+    grid, generator, model = context.facts("grid"), context.facts("generator"), context.facts("classifier")
+    loss = context.settings.loss.component
+    assert isinstance(loss, Loss)
+    causes, remarks = _causes(context, trial)
+    results = Results(
+        schema=1,
+        shiftlens=shiftlens.__version__,
+        name=context.general.name,
+        kind=data["kind"],
+        sample_shape=data["sample_shape"],
+        headline=trial["headline"],
+        warnings=[*data["warnings"], *score["warnings"], *trial["warnings"], *remarks],
+        classes=model["classes"],
+        samples=Samples(**data["samples"]),
+        accuracy=PerDomain(source=score["source"]["accuracy"], target=score["target"]["accuracy"]),
+        loss=PerDomain(source=score["source"]["loss"], target=score["target"]["loss"]),
+        loss_name=loss.name,
+        loss_unit=loss.unit,
+        loss_distribution=_loss_distribution(context),
+        per_class=_per_class(context),
+        causes=causes,
+        unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
+        interactions=[Interaction(**found) for found in trial["interactions"]],
+        fidelity=Fidelity(**grid["fidelity"]),
+        leak=Leak(**grid["leak"]),
+        grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
+        pairs=_pairs(context),
+        curves=_curves(generator, model),
+        remedy=Remedy(**trial["remedy"]) if trial["remedy"] else None,
+        generator={
+            "name": generator["name"],
+            "latent": generator["latent"],
+            **generator["facts"],
+            "reached": grid["reached"],
+        },
+        provenance=_provenance(context),
+    )
+    write_text(context.run.path / "results.json", results.to_json())
+    return Outcome(["results.json"])
+
+
+def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[str]]:
+    """The trial's verdicts, each with how far its factor moves along the grid's two axes."""
+    causes = [Cause(**found) for found in trial["causes"]]
+    measured = {cause.factor for cause in causes if cause.verdict != "unchanged"}
+    factors = [factor for factor in active_factors(context)[0] if factor.name in measured]
+    if not factors:
+        return causes, []
+    moves = grid_moves(factors, np.asarray(context.run.arrays["cells"]), seed=context.general.seed)
+    return hold_against_grid(causes, moves)
+
+
+def _loss_distribution(context: Context) -> Distribution:
+    """Histograms of the loss over the same bins, the last of which ends at the largest loss of either domain."""
+    source, target = context.scores("source").loss[context.evaluated()], context.scores("target").loss
+    low, high = (float(f(np.concatenate([source, target]))) for f in (np.min, np.max))
+    edges = np.linspace(low, high if high > low else low + 1.0, LOSS_BINS + 1)
+    return Distribution(
+        edges=[float(edge) for edge in edges],
+        source=[int(n) for n in np.histogram(source, edges)[0]],
+        target=[int(n) for n in np.histogram(target, edges)[0]],
+    )
+
+
+def _per_class(context: Context) -> list[ClassAccuracy]:
+    chosen = {"source": context.evaluated(), "target": np.arange(len(context.domain("target")))}
+    scores = {role: context.scores(role) for role in DOMAINS}
+    if not any(scores[role].labelled for role in DOMAINS):
+        return []
+
+    def accuracy(role: str, index: int) -> tuple[float | None, int]:
+        own = scores[role]
+        here = chosen[role][own.label[chosen[role]] == index]
+        return (float(own.correct[here].mean()) if len(here) else None), len(here)
+
+    found = []
+    for index, name in enumerate(context.classes):
+        (before, n), (after, m) = accuracy("source", index), accuracy("target", index)
+        found.append(ClassAccuracy(label=name, source=before, target=after, samples=Samples(source=n, target=m)))
+    return found
+
+
+def _pairs(context: Context) -> list[PairResult]:
+    arrays = context.run.arrays
+    figures = np.asarray(arrays["cell-figures"])  # (pairs, losses, features)
+    source, target = context.domain("source"), context.domain("target")
+    return [
+        _pair(context, int(s), int(t), figures[number], source.names, target.names)
+        for number, (s, t) in enumerate(np.asarray(arrays["pairs"]))
+    ]
+
+
+def _pair(
+    context: Context, s: int, t: int, figures: npt.NDArray[Any], names: tuple[str, ...], target_names: tuple[str, ...]
+) -> PairResult:
+    label = int(context.generator_labels("source")[s])
+    cells = [[_cell(context.classes, cell, label) for cell in row] for row in figures]
+    return PairResult(
+        source=s,
+        target=t,
+        source_name=names[s] if names else "",
+        target_name=target_names[t] if target_names else "",
+        label=context.classes[label],
+        loss=(float(figures["requested"][0, 0]), float(figures["requested"][-1, -1])),
+        cells=cells,
+        series=[*(row[0] for row in cells[:-1]), cells[-1][-1]],
+    )
+
+
+def _cell(classes: list[str], figures: Any, label: int) -> Cell:
+    return Cell(
+        requested=float(figures["requested"]),
+        measured=float(figures["measured"]),
+        predicted=classes[int(figures["prediction"])],
+        confidence=float(figures["confidence"]),
+        correct=int(figures["prediction"]) == label,
+        real=bool(figures["real"]),
+        reached=bool(figures["reached"]),
+    )
+
+
+def _curves(generator: dict[str, Any], model: dict[str, Any]) -> list[Curve]:
+    found = [Curve(name="classifier", rows=model["history"]), Curve(name="generator", rows=generator["history"])]
+    return [curve for curve in found if curve.rows]
+
+
+def _provenance(context: Context) -> Provenance:
+    return Provenance(
+        settings_sha256=context.settings.sha256,
+        data_sha256=context.facts("data")["data_sha256"],
+        classifier_sha256=context.facts("classifier")["sha256"],
+        versions=_versions(context),
+        device=context.general.device,
+        providers=context.facts("grid")["providers"],
+        seed=context.general.seed,
+    )
+
+
+def _versions(context: Context) -> dict[str, str]:
+    """Versions that the models were made with: those of the stages that trained and exported them."""
+    record = context.run.record("export")
+    return record.versions if record else {}
+
+
+STAGE = Stage(
+    "explain",
+    settings=("name", "factors", "seed"),
+    after=("data", "classifier", "score", "trial", "generator", "grid"),
+    work=work,
+)
