@@ -1,1 +1,20 @@
-"""Built-in factors."""
+"""Built-in factors: nameable properties of a sample that can be measured and changed (patent, paragraph 66).
+
+One family, one module; each module lists its descriptions in ``FACTORS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from shiftlens.core.hookspecs import hookimpl
+from shiftlens.core.kinds import Factor
+from shiftlens.plugins.factors import colour, noise, spectrum, strokes, tone
+
+FAMILIES = (colour, tone, spectrum, noise, strokes)
+
+
+@hookimpl
+def shiftlens_factors() -> Iterable[Factor]:
+    for family in FAMILIES:
+        yield from family.FACTORS

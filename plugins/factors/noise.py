@@ -1,0 +1,91 @@
+"""Noise of images and of series: small independent errors of every value.
+
+Measured as Immerkær does (Fast noise variance estimation, 1996, https://doi.org/10.1006/cviu.1996.0060): second
+differences along every axis cancel smooth content; the median of their size, not the mean, keeps edges out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftlens.core.domain import FloatArray
+from shiftlens.core.kinds import Factor
+from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors.pixels import Values
+
+MEDIAN_TO_SD = 1.4826  # of a normal distribution
+MOST = 0.5  # the strongest noise added to images, as a share of the full range
+SHORTEST = 5  # values along an axis below which second differences say nothing
+
+
+class Noise:
+    """Standard deviation of the noise; more adds normal noise, less takes small fine detail away.
+
+    Works on ``(N, C, H, W)`` images, kept within [0, 1], and on ``(N, C, T)`` series, which have no such bounds.
+    """
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)``, 0 for noiseless samples; NaN where an axis is too short."""
+        if min(x.shape[2:]) < SHORTEST:
+            return np.full(len(x), np.nan)
+        rough = np.abs(second_differences(x)).reshape(len(x), -1)
+        return np.median(rough, axis=1).astype(np.float64) * MEDIAN_TO_SD
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        bounded = x.ndim == 4
+        added = rng.standard_normal(x.shape, dtype=np.float32)
+        fine = x - smooth(x)
+        raised = pixels.per_sample(delta, x) > 0
+
+        def change(strength: Values) -> FloatArray:
+            size = pixels.per_sample(np.abs(strength), x)
+            # Less: fine detail is shrunk towards zero by at most ``size``, so that edges stay and noise goes.
+            changed = np.where(raised, x + size * added, x - np.clip(fine, -size, size))
+            return pixels.clipped(changed) if bounded else changed
+
+        start = self.measure(x)
+        goal = start + delta
+        most = np.full(len(x), MOST) if bounded else 4 * np.abs(delta) + 4 * start
+        limit = np.where(delta > 0, np.minimum(most, 4 * np.abs(delta) + 2 * start), 2 * start)
+        strength = pixels.strength_reaching(goal, start, limit, lambda s: self.measure(change(s)), 6)
+        return change(strength)
+
+    def refuses(self, x: FloatArray) -> str:
+        if min(x.shape[2:]) < SHORTEST:
+            return f"noise is measured along at least {SHORTEST} values, and an axis of these samples is shorter"
+        return ""
+
+
+def second_differences(x: FloatArray) -> FloatArray:
+    """Second differences along every axis after the channels, scaled to keep the variance of independent noise."""
+    for axis in range(2, x.ndim):
+        x = np.diff(x, n=2, axis=axis) / np.float32(np.sqrt(6))
+    return x
+
+
+def smooth(x: FloatArray) -> FloatArray:
+    """Weights 1, 2, 1 along every axis after the channels, ends repeated."""
+    for axis in range(2, x.ndim):
+        ends = [(0, 0)] * x.ndim
+        ends[axis] = (1, 1)
+        wide = np.pad(x, ends, mode="edge")
+        length = x.shape[axis]
+        before, after = (np.take(wide, range(first, first + length), axis=axis) for first in (0, 2))
+        x = (before + 2 * x + after) / 4
+    return x
+
+
+FACTORS: tuple[Factor, ...] = (
+    Factor(
+        name="noise",
+        summary="standard deviation of small independent errors",
+        build=lambda settings: Noise(),
+        kinds=("image", "series"),
+        unit="sd",
+        noun=("More noise", "Less noise"),
+        confused_with=("sharpness", "jpeg"),
+        reference="https://doi.org/10.1006/cviu.1996.0060",
+    ),
+)

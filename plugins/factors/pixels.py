@@ -1,0 +1,133 @@
+"""What the image factors share: lightness and chroma, the figure on a plain ground, and the search for a strength.
+
+Colours are taken apart as in the HSL double cone: with the largest and smallest channel of a pixel, lightness is
+their mean and chroma their difference. Turning the hue keeps both, changing the chroma keeps lightness and hue, and
+adding grey keeps chroma and hue, so that colour and tone need not read each other.
+
+All images are ``(N, C, H, W)`` float32 in [0, 1].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.domain import FloatArray
+
+Values = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+GREY = 0.02  # mean chroma below which an image counts as grey
+PLAIN_SHARE = 0.6  # share of samples on a plain ground from which a set counts as figures, not photographs
+
+
+def lightness(x: FloatArray) -> FloatArray:
+    """Mean of the largest and the smallest channel, ``(N, H, W)`` in [0, 1]."""
+    return x[:, 0] if x.shape[1] == 1 else (x.max(1) + x.min(1)) / 2
+
+
+def chroma(x: FloatArray) -> FloatArray:
+    """Largest minus smallest channel, ``(N, H, W)`` in [0, 1]."""
+    return x.max(1) - x.min(1)
+
+
+def per_sample(values: npt.NDArray[np.floating], x: FloatArray) -> FloatArray:
+    """``(N,)`` as float32 with axes of length one, to be broadcast over ``x``."""
+    return values.astype(np.float32).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def clipped(x: FloatArray) -> FloatArray:
+    """Values outside [0, 1] go to the nearest end."""
+    return np.clip(x, 0, 1).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A sample seen as a figure on a plain ground: ``pixel = ground + mask * (colour - ground)``.
+
+    Attributes:
+        plain: ``(N,)`` whether there is a plain ground at all; where not, the other fields mean little.
+        ground: ``(N, C)`` colour of the ground, the median along the border.
+        colour: ``(N, C)`` colour of the figure, where it differs most from the ground.
+        mask: ``(N, H, W)`` 0 on the ground, 1 on the figure, in between on soft edges.
+        peak: ``(N,)`` largest difference from the ground in any channel: what ``mask`` was divided by.
+    """
+
+    plain: Mask
+    ground: FloatArray
+    colour: FloatArray
+    mask: FloatArray
+    peak: FloatArray
+
+
+def figure(x: FloatArray) -> Figure:
+    """Tell figure from ground. It works for light on dark, dark on light and any colours."""
+    border = np.concatenate([x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]], axis=2)  # (N, C, 2H + 2W)
+    ground = np.median(border, axis=2)
+    away = np.abs(x - ground[:, :, None, None]).max(1)  # (N, H, W)
+    peak = peak_of(away)
+    stray = np.quantile(np.abs(border - ground[:, :, None]).max(1), 0.7, axis=1)
+    plain = (peak > 0.1) & (stray < 0.3 * peak)
+    mask = np.clip(away / np.maximum(peak, 1e-6)[:, None, None], 0, 1)
+    weight = mask**8
+    colour = np.einsum("nchw,nhw->nc", x, weight) / np.maximum(weight.sum((1, 2)), 1e-6)[:, None]
+    return Figure(plain, ground, colour.astype(np.float32), mask, peak)
+
+
+def peak_of(away: FloatArray) -> FloatArray:
+    """Mean of the largest fiftieth of each sample's values, ``(N,)``."""
+    flat = away.reshape(len(away), -1)
+    top = max(1, flat.shape[1] // 50)
+    return np.asarray(np.partition(flat, -top, axis=1)[:, -top:].mean(1))
+
+
+def firm(mask: FloatArray) -> FloatArray:
+    """The mask with its middle stretched, so that faint noise on the ground does not count as figure."""
+    return np.clip(2 * mask - 0.5, 0, 1)
+
+
+def photographs(x: FloatArray) -> bool:
+    """Whether most samples have no plain ground."""
+    return bool(figure(x).plain.mean() < PLAIN_SHARE)
+
+
+def strength_reaching(
+    goal: Values, start: Values, limit: Values, measured: Callable[[Values], Values], evaluations: int = 7
+) -> Values:
+    """Per sample the strength, between 0 and ``limit``, at which a measure comes closest to its goal.
+
+    False position (the Illinois variant) on all samples at once. Where the goal lies beyond what ``limit`` reaches,
+    the closest strength that was tried is taken, so an operation never leaves its range and never makes it worse.
+
+    Args:
+        goal: ``(N,)`` the measure wanted.
+        start: ``(N,)`` the measure at strength 0.
+        limit: ``(N,)`` the largest sensible strength, of either sign.
+        measured: ``strength (N,) -> measure (N,)``; NaN counts as useless.
+        evaluations: how often ``measured`` may be called.
+    """
+    near, near_miss = np.zeros_like(limit), start - goal
+    far, far_miss = limit.copy(), measured(limit) - goal
+    best, best_miss = near.copy(), np.abs(near_miss)
+
+    def keep(strength: Values, miss: Values) -> None:
+        better = np.abs(miss) < best_miss  # False for NaN
+        best[better], best_miss[better] = strength[better], np.abs(miss)[better]
+
+    keep(far, far_miss)
+    for _ in range(evaluations - 1):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            part = near_miss / (near_miss - far_miss)
+        # No bracket (the goal cannot be reached) or no number: halve; it does no harm, the best one tried is kept.
+        part = np.where(np.isfinite(part) & (part > 0) & (part < 1), np.clip(part, 0.03, 0.97), 0.5)
+        tried = near + part * (far - near)
+        miss = measured(tried) - goal
+        keep(tried, miss)
+        beyond = ~(miss * near_miss > 0)  # the goal lies between near and tried (or there is no number)
+        far_miss = np.where(beyond, miss, far_miss / 2)
+        near_miss = np.where(beyond, near_miss / 2, miss)
+        far, near = np.where(beyond, tried, far), np.where(beyond, near, tried)
+    return best

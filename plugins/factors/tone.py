@@ -1,0 +1,142 @@
+"""Brightness, contrast and the level of a plain ground: what happens to the lightness of an image.
+
+Each changes the channels as cameras and editors do (a gain, a spread about the mean, a lifted ground), so hue stays.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftlens.core.domain import FloatArray
+from shiftlens.core.kinds import Factor
+from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors.pixels import Values
+
+
+class Brightness:
+    """Mean lightness; changed by a gain, as an exposure is, so black stays black."""
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)`` in [0, 1]."""
+        return pixels.lightness(x).mean((1, 2), dtype=np.float64)
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        top, bottom = x.max(1), x.min(1)
+
+        def measured(strength: Values) -> Values:
+            gain = pixels.per_sample(np.exp(strength), top)
+            ends = np.minimum(top * gain, 1) + np.minimum(bottom * gain, 1)
+            return ends.mean((1, 2), dtype=np.float64) / 2
+
+        start = self.measure(x)
+        limit = np.where(delta < 0, -3.0, 1.5)  # log of the gain: down to a twentieth, up to 4.5 times
+        strength = pixels.strength_reaching(start + delta, start, limit, measured)
+        return pixels.clipped(x * pixels.per_sample(np.exp(strength), x))
+
+    def refuses(self, x: FloatArray) -> str:
+        return ""
+
+
+def light_and_dark(light: FloatArray) -> Values:
+    """How far the light and the dark parts lie apart, ``(N,)``.
+
+    A threshold in the middle between the two parts' means (Ridler and Calvard) parts the pixels; each part's distance
+    from it is a mean weighted with that distance itself, so soft edges and small noise hardly count, nor does it
+    matter how large the parts are.
+    """
+    flat = light.reshape(len(light), -1)
+    threshold = flat.mean(1, keepdims=True)
+    for _ in range(4):
+        above = flat > threshold
+        count = above.sum(1, keepdims=True)
+        total = np.where(above, flat, 0).sum(1, keepdims=True)
+        high = total / np.maximum(count, 1)
+        low = (flat.sum(1, keepdims=True) - total) / np.maximum(flat.shape[1] - count, 1)
+        threshold = (high + low) / 2
+    away = flat - threshold
+    apart = np.zeros(len(light))
+    for side in (np.maximum(away, 0), np.maximum(-away, 0)):
+        total = side.sum(1, dtype=np.float64)
+        apart += np.einsum("np,np->n", side, side) / np.maximum(total, 1e-9)
+    return apart
+
+
+class Contrast:
+    """Distance in lightness between the light and the dark parts; changed by spreading all values about the mean."""
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)`` in [0, 1]."""
+        return light_and_dark(pixels.lightness(x))
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        middle = per_image(pixels.lightness(x).mean((1, 2)))
+
+        def spread(strength: Values) -> FloatArray:
+            return pixels.clipped(middle + (x - middle) * pixels.per_sample(1 + strength, x))
+
+        start = self.measure(x)
+        limit = np.where(delta < 0, -0.97, 4.0)
+        return spread(
+            pixels.strength_reaching(start + delta, start, limit, lambda strength: self.measure(spread(strength)), 6)
+        )
+
+    def refuses(self, x: FloatArray) -> str:
+        return ""
+
+
+class Background:
+    """Lightness of the plain ground; the figure keeps its colour."""
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)`` in [0, 1]; NaN where there is no plain ground."""
+        figure = pixels.figure(x)
+        level = (figure.ground.max(1) + figure.ground.min(1)).astype(np.float64) / 2
+        return np.where(figure.plain, level, np.nan)
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        figure = pixels.figure(x)
+        lift = pixels.clipped(figure.ground + delta[:, None].astype(np.float32)) - figure.ground  # (N, C)
+        lift[~figure.plain] = 0
+        return pixels.clipped(x + (1 - figure.mask)[:, None] * lift[:, :, None, None])
+
+    def refuses(self, x: FloatArray) -> str:
+        return "most samples have no plain ground" if pixels.photographs(x) else ""
+
+
+def per_image(values: FloatArray) -> FloatArray:
+    """``(N,)`` with three axes of length one."""
+    return values[:, None, None, None]
+
+
+FACTORS: tuple[Factor, ...] = (
+    Factor(
+        name="brightness",
+        summary="mean lightness, as an exposure changes it",
+        build=lambda settings: Brightness(),
+        unit="of full range",
+        noun=("Brighter images", "Darker images"),
+        confused_with=("stroke-thickness", "background", "scale"),
+    ),
+    Factor(
+        name="contrast",
+        summary="distance between light and dark parts",
+        build=lambda settings: Contrast(),
+        unit="of full range",
+        noun=("More contrast", "Less contrast"),
+        confused_with=("brightness", "background"),
+    ),
+    Factor(
+        name="background",
+        summary="lightness of the plain ground",
+        build=lambda settings: Background(),
+        unit="of full range",
+        noun=("A lighter ground", "A darker ground"),
+        confused_with=("contrast",),
+    ),
+)
