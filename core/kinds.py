@@ -256,6 +256,8 @@ class Factor(Component):
         noun: how a sentence calls it, e.g. ``"thicker strokes"`` / ``"thinner strokes"`` as (more, less).
         confused_with: names of factors whose change also moves this measure.
         interventional: whether `shift` exists; without it the evidence is observational only.
+        per_column: the factor stands for each value of a vector: its settings have a field ``column`` (an index),
+            ``auto`` makes one factor per column, called by the column's name.
     """
 
     kind: ClassVar[str] = "factor"
@@ -264,6 +266,7 @@ class Factor(Component):
     noun: tuple[str, str] = ("", "")
     confused_with: tuple[str, ...] = ()
     interventional: bool = True
+    per_column: bool = False
 
 
 class FactorWorker(Protocol):

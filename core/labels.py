@@ -71,7 +71,7 @@ def _inferred(source_labels: Labels | None, target_labels: Labels | None, output
     numbered = tuple(str(i) for i in range(outputs))
     source = class_names(source_labels) if source_labels is not None else ()
     either = class_names({*source, *(target_labels if target_labels is not None else ())})
-    if set(either) <= set(numbered):
+    if set(source or either) <= set(numbered):
         return numbered
     for found in (source, either):  # a class may be missing in the source, or be a slip in the target
         if len(found) == outputs:

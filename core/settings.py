@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError
 from shiftlens.core.grid import LARGEST_SIDE
-from shiftlens.core.host import Host, near_miss
+from shiftlens.core.host import NAME, Host, near_miss
 from shiftlens.core.kinds import (
     Classifier,
     Component,
@@ -32,6 +32,7 @@ from shiftlens.core.kinds import (
     Renderer,
     Selector,
 )
+from shiftlens.core.trial import TrialSettings
 from shiftlens.core.yamlfile import KeyPath, dotted, line_of, read_yaml
 
 
@@ -59,6 +60,7 @@ class General(ComponentSettings):
     )
     batch_size: int = Field(256, ge=1, description="samples scored, encoded or decoded in one call")
     grid: GridSettings = Field(GridSettings(), description="size and form of the grid")
+    trial: TrialSettings = Field(TrialSettings(), description="how much is measured, and what is worth naming")
 
 
 @dataclass(frozen=True)
@@ -195,8 +197,8 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     here = raw
     for part in parts[:-1]:
         below = here.get(part)
-        if isinstance(below, str) and part in SLOTS:  # "generator: autoencoder" is short for {name: autoencoder}
-            below = {"name": below}
+        if isinstance(below, str) and part in SLOTS:  # "generator: vae" is short for {name: vae}, "x.onnx" for a path
+            below = {"name": below} if NAME.fullmatch(below) else {"path": below}
         here[part] = dict(below) if isinstance(below, dict) else {}
         here = here[part]
     try:
@@ -245,7 +247,7 @@ class _Resolver:
     def choose(self, kind: type[Component], raw: Any, path: KeyPath) -> Choice | None:
         """The component that a slot's raw value means, with its validated settings."""
         if isinstance(raw, str):
-            raw = {"name": raw}
+            raw = self.spelled_out(kind, raw)
         if not isinstance(raw, dict):
             self.mistake(path, f"must be a name or a mapping, not {type(raw).__name__}")
             return None
@@ -269,6 +271,11 @@ class _Resolver:
             return None
         assert isinstance(settings, ComponentSettings)
         return Choice(component, _with_absolute_paths(settings, self.base))
+
+    def spelled_out(self, kind: type[Component], word: str) -> dict[str, str]:
+        """The mapping that a bare word is short for: a name, or (for what is read from files) a path."""
+        is_path = not NAME.fullmatch(word) or (word not in self.host.names(kind) and (self.base / word).exists())
+        return {"path": word} if kind in (Reader, Classifier) and is_path else {"name": word}
 
     def _what_is_missing(self, kind: type[Component], values: Mapping[str, Any]) -> str:
         names = _listed(self.host.names(kind))

@@ -30,7 +30,7 @@ from shiftlens.core.kinds import (
     TrainingData,
 )
 from shiftlens.core.run import Run
-from shiftlens.core.scoring import Predict, Scores, probabilities_of, score_batch
+from shiftlens.core.scoring import Predict, Scores, join, probabilities_of, score_batch
 from shiftlens.core.settings import Settings
 
 DOMAINS = ("source", "target")
@@ -181,6 +181,11 @@ class Context:
     def score(self, x: FloatArray, label: IntArray) -> Scores:
         """Measure the loss of samples ``(n, *sample)`` as the classes ``(n,)``."""
         return score_batch(np.asarray(self.predict(x), dtype=np.float64), label, self.loss)
+
+    def score_in_batches(self, x: FloatArray, label: IntArray) -> Scores:
+        """`score`, a batch at a time, for as many samples as fit into memory once."""
+        size = self.general.batch_size
+        return join([self.score(x[i : i + size], label[i : i + size]) for i in range(0, len(x), size)])
 
     def scores(self, role: str) -> Scores:
         """The scores that the score stage wrote."""

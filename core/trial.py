@@ -1,0 +1,269 @@
+"""The trial: factors changed on source samples, alone, together and at random, each changed sample re-scored.
+
+A `Change` moves one factor by a fitted distribution of strengths; a `Plan` is an ordered list of changes. Everything
+that the causes rest on is measured here: what each set of changes costs, the dose-response curve of one change, the
+randomised rows for the generator's loss axis, and what undoing a change on target samples brings back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.job import Progress
+from shiftlens.core.kinds import ComponentSettings, Factor, FactorWorker
+from shiftlens.core.scoring import Scores
+from shiftlens.core.statistics import Coalition, Floats, wrapped
+
+Score = Callable[[FloatArray, IntArray], Scores]
+
+EVEN = np.sqrt(3.0)
+"""Half the width of a uniform distribution of spread one: the individual part of a sample's strength."""
+
+
+class TrialSettings(ComponentSettings):
+    """How much is measured, and from where on a finding is worth naming."""
+
+    samples: int = Field(1500, ge=50, description="source samples that each change is measured on, at most")
+    matching_samples: int = Field(
+        400, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
+    )
+    rows: int = Field(2000, ge=0, description="randomised rows for the generator's loss axis")
+    bootstrap: int = Field(500, ge=50, description="bootstrap draws behind every interval")
+    alpha: float = Field(0.01, gt=0, lt=0.5, description="level of the tests for a shift, corrected for many factors")
+    smallest_effect: float = Field(0.02, ge=0, description="smallest rise of the mean loss worth naming, in nats")
+    smallest_share: float = Field(
+        0.05, ge=0, lt=1, description="smallest part of the loss gap worth naming; the larger of both counts"
+    )
+    most_factors: int = Field(12, ge=1, description="largest number of factors that may be found to have shifted")
+    large_rest: float = Field(0.5, gt=0, le=1, description="unexplained share that makes the headline")
+    dose_steps: int = Field(5, ge=2, le=20, description="strengths of the dose-response curve above zero")
+
+
+class FactorFault(Exception):
+    """A factor that cannot be used on these samples: it is left out, the others go on."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+@dataclass(frozen=True)
+class ActiveFactor:
+    """One factor of this analysis: its description and the worker that was built from it.
+
+    ``measure`` and ``shift`` are the worker's, with every answer checked; a wrong one raises `FactorFault`.
+    """
+
+    name: str
+    description: Factor
+    worker: FactorWorker
+
+    @property
+    def period(self) -> float | None:
+        """The period of a circular measure, such as 360 degrees of hue; None for all others."""
+        return getattr(self.worker, "period", None)
+
+    @property
+    def interventional(self) -> bool:
+        """Whether it can be changed, not only measured."""
+        return self.description.interventional
+
+    def refuses(self, x: FloatArray) -> str:
+        """Why it makes no sense for such samples; an empty string where it does."""
+        try:
+            return str(self.worker.refuses(x) or "")
+        except Exception as error:
+            raise FactorFault(self.name, f"its refuses() raised {error!r}") from error
+
+    def measure(self, x: FloatArray) -> Floats:
+        """``(n,)`` float64; NaN where a sample has no such property."""
+        try:
+            values = np.asarray(self.worker.measure(x), dtype=np.float64)
+        except Exception as error:
+            raise FactorFault(self.name, f"its measure raised {error!r}") from error
+        if values.shape != (len(x),):
+            raise FactorFault(self.name, f"its measure gave shape {values.shape} for {len(x)} samples")
+        if np.isinf(values).any() or (len(x) and np.isnan(values).mean() > 0.5):
+            raise FactorFault(self.name, "its measure is not a finite number on most of the samples")
+        return values
+
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
+        """``x`` changed by ``delta`` ``(n,)`` units."""
+        try:
+            changed = np.asarray(self.worker.shift(x, delta, rng), dtype=np.float32)
+        except Exception as error:
+            raise FactorFault(self.name, f"its shift raised {error!r}") from error
+        if changed.shape != x.shape:
+            raise FactorFault(self.name, f"its shift gave shape {changed.shape[1:]} for samples of {x.shape[1:]}")
+        if not np.isfinite(changed).all():
+            raise FactorFault(self.name, "its shift gave values that are not finite")
+        return changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """One factor with the distribution of its strengths over samples, all in the measure's unit.
+
+    A sample that measures m, with its own even random number u of mean 0 and spread 1, is moved by
+    ``offset + slope * (m - middle) + spread * u``: everybody's part, a part that depends on where the sample stands
+    (a halved contrast), and a part of its own.
+    """
+
+    factor: ActiveFactor
+    offset: float
+    slope: float = 0.0
+    spread: float = 0.0
+    middle: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The factor's name."""
+        return self.factor.name
+
+    def deltas(self, x: FloatArray, u: Floats) -> Floats:
+        """``(n,)`` strengths for samples ``x`` with their random numbers ``u`` ``(n,)``."""
+        delta = self.offset + self.spread * u
+        if self.slope:
+            around = wrapped(self.factor.measure(x) - self.middle, self.factor.period)
+            delta = delta + self.slope * np.nan_to_num(around)
+        return delta
+
+    def scaled(self, part: float) -> Change:
+        """The same change at a part of its strength."""
+        return replace(self, offset=self.offset * part, slope=self.slope * part, spread=self.spread * part)
+
+
+Plan = tuple[Change, ...]
+"""Changes in the order in which they are made."""
+
+
+def individual_parts(names: Iterable[str], count: int, seed: int) -> dict[str, Floats]:
+    """Each sample's own random number for each factor, ``(count,)``, even, of mean 0 and spread 1.
+
+    They depend on the factor's name and the seed alone, so that two plans meet the same numbers.
+    """
+    return {
+        name: np.random.default_rng([seed, *name.encode()]).uniform(-EVEN, EVEN, count) for name in dict.fromkeys(names)
+    }
+
+
+def apply(
+    plan: Iterable[Change], x: FloatArray, own: Mapping[str, Floats], seed: int, parts: Mapping[str, Floats] | None = None
+) -> FloatArray:
+    """Samples ``x`` ``(n, *sample)`` changed by the plan.
+
+    Args:
+        own: each sample's random numbers, see `individual_parts`.
+        parts: for each factor the part of its full strength per sample, ``(n,)``; all of it where left out.
+    """
+    for change in plan:
+        delta = change.deltas(x, own[change.name])
+        if parts is not None:
+            delta = delta * parts[change.name]
+        x = change.factor.shift(x, delta, np.random.default_rng([seed, 7, *change.name.encode()]))
+    return x
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Loss and correctness ``(n,)`` of the same samples under one set of changes."""
+
+    loss: Floats
+    correct: Floats
+
+
+def outcomes(scores: Scores) -> Outcomes:
+    """Of samples as scored."""
+    return Outcomes(scores.loss.astype(np.float64), scores.correct.astype(np.float64))
+
+
+def measure_coalitions(
+    plan: Plan,
+    wanted: Sequence[Coalition],
+    x: FloatArray,
+    labels: IntArray,
+    score: Score,
+    seed: int,
+    progress: Callable[[int], None],
+    known: Mapping[Coalition, Outcomes] | None = None,
+) -> dict[Coalition, Outcomes]:
+    """What every wanted set of changes does to the same samples.
+
+    Sets are made in order of their members, and a changed array is used again for the sets that begin with it.
+    """
+    names = [change.name for change in plan]
+    own = individual_parts(names, len(x), seed)
+    result = dict(known or {})
+    held: dict[tuple[str, ...], FloatArray] = {(): x}
+    todo = sorted((tuple(n for n in names if n in c) for c in wanted if c not in result), key=lambda c: [names.index(n) for n in c])
+    for done, members in enumerate(todo):
+        start = max((prefix for prefix in held if members[: len(prefix)] == prefix), key=len)
+        held = {prefix: array for prefix, array in held.items() if members[: len(prefix)] == prefix}
+        changed = held[start]
+        for index in range(len(start), len(members)):
+            (change,) = (c for c in plan if c.name == members[index])
+            changed = apply([change], changed, own, seed)
+            held[members[: index + 1]] = changed
+        result[frozenset(members)] = outcomes(score(changed, labels))
+        progress(done + 1)
+    return result
+
+
+@dataclass(frozen=True)
+class Dose:
+    """One change at several parts of its full strength on the same samples.
+
+    Attributes:
+        part: ``(k,)`` parts of the full strength, the first 0.
+        value: ``(k,)`` the measure's centre that was reached.
+        loss, correct: ``(k, n)``.
+    """
+
+    part: Floats
+    value: Floats
+    loss: Floats
+    correct: Floats
+
+
+@dataclass(frozen=True)
+class TrialRows:
+    """Randomised, independent changes of the shifted factors: what the randomised loss axis is fitted on.
+
+    Attributes:
+        x: ``(r, *sample)`` float32 changed source samples.
+        label: ``(r,)`` int64.
+        loss, loss_before: ``(r,)`` after and before the change.
+    """
+
+    x: FloatArray
+    label: IntArray
+    loss: npt.NDArray[np.float64]
+    loss_before: npt.NDArray[np.float64]
+
+
+def randomised_rows(
+    plan: Plan, x: FloatArray, scores: Scores, count: int, score: Score, seed: int, batch: int = 512
+) -> TrialRows:
+    """``count`` source samples, each factor of the plan at an independent part (0 to 1) of its full strength."""
+    rng = np.random.default_rng([seed, 11])
+    if not plan:
+        count = 0
+    chosen = rng.permutation(np.resize(np.arange(len(x)), count))
+    changed = np.empty((count, *x.shape[1:]), dtype=np.float32)
+    loss = np.empty(count)
+    names = [change.name for change in plan]
+    parts = {name: rng.uniform(0, 1, count) for name in names}
+    own = individual_parts(names, count, seed + 1)
+    for start in range(0, count, batch):
+        rows = slice(start, min(start + batch, count))
+        changed[rows] = apply(
+            plan, x[chosen[rows]], {n: own[n][rows] for n in names}, seed + start, {n: parts[n][rows] for n in names}
+        )
+        loss[rows] = score(changed[rows], scores.label[chosen[rows]]).loss
+    return TrialRows(changed, scores.label[chosen], loss, scores.loss[chosen])

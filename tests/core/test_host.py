@@ -1,0 +1,140 @@
+"""The host: each plugin alone, clashes, near misses, block list, strict mode, observers."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import Field
+
+from shiftlens import Host, hookimpl
+from shiftlens.core.errors import PluginError
+from shiftlens.core.kinds import ComponentSettings, Loss, Selector
+
+
+def offering(*components, name="anonymous"):
+    class Plugin:
+        @hookimpl
+        def shiftlens_losses(self):
+            yield from components
+
+    Plugin.__name__ = name
+    return Plugin()
+
+
+def loss(name, **more):
+    return Loss(name=name, summary="a loss", build=lambda settings: lambda p, y: p[:, 0], **more)
+
+
+class Breaking:
+    @hookimpl
+    def shiftlens_losses(self):
+        raise RuntimeError("no licence")
+
+
+def alone(*plugins, **more):
+    return Host(plugins, entry_points=False, **more)
+
+
+def test_a_plugin_that_breaks_costs_only_itself():
+    host = alone(Breaking(), offering(loss("mine")))
+    assert host.names(Loss) == ["mine"]
+    (problem,) = host.problems
+    assert problem.plugin == "Breaking"
+    assert "no licence" in problem.reason
+    assert next(p for p in host.plugins if p.name == "Breaking").status == "broken"
+
+
+def test_strict_mode_raises_with_the_cause():
+    with pytest.raises(PluginError, match="no licence") as caught:
+        alone(Breaking(), strict=True)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_a_clash_is_an_error_only_when_the_name_is_asked_for():
+    host = alone(offering(loss("mine"), name="First"), offering(loss("mine"), loss("other"), name="Second"))
+    assert host.find(Loss, "other").name == "other"
+    with pytest.raises(PluginError, match="First and plugin Second"):
+        host.find(Loss, "mine")
+
+
+def test_an_unknown_name_is_told_with_the_near_miss_and_the_list():
+    host = alone(offering(loss("cross-entropy"), loss("brier")))
+    with pytest.raises(PluginError, match='did you mean "cross-entropy"\\? there are: brier, cross-entropy'):
+        host.find(Loss, "cros-entropy")
+
+
+def test_a_broken_plugin_is_mentioned_where_its_component_is_missed():
+    with pytest.raises(PluginError, match=r"could not be loaded \(Breaking\)"):
+        alone(Breaking()).find(Loss, "mine")
+
+
+def test_a_misspelt_hook_is_told():
+    class Misspelt:
+        @hookimpl
+        def shiftlens_loses(self):
+            yield loss("mine")
+
+    (problem,) = alone(Misspelt()).problems
+    assert 'did you mean "shiftlens_losses"?' in problem.reason
+
+
+def test_an_unmarked_hook_is_told():
+    class Unmarked:
+        def shiftlens_losses(self):
+            yield loss("mine")
+
+    (problem,) = alone(Unmarked()).problems
+    assert "@shiftlens.hookimpl" in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("component", "reason"),
+    [
+        ("not a description", "must yield Loss"),
+        (Selector(name="x", summary="s", build=print), "must yield Loss"),
+        (loss("Not A Name"), "is no name"),
+        (loss("untyped", settings=dict), "must be a subclass"),
+        (
+            loss("silent", settings=type("S", (ComponentSettings,), {"__annotations__": {"a": int}, "a": Field(1)})),
+            "settings without help: a",
+        ),
+    ],
+)
+def test_a_wrong_description_is_refused_and_the_others_stay(component, reason):
+    host = alone(offering(component, loss("fine")))
+    assert host.names(Loss) == ["fine"]
+    assert reason in host.problems[0].reason
+
+
+def test_the_block_list_leaves_a_plugin_out(monkeypatch):
+    assert alone(offering(loss("mine"), name="Mine"), block=["Mine"]).names(Loss) == []
+    monkeypatch.setenv("SHIFTLENS_BLOCK", "Other, Mine")
+    host = alone(offering(loss("mine"), name="Mine"))
+    assert host.plugins[0].status == "blocked"
+
+
+def test_a_failing_observer_never_stops_a_run_and_is_noted_once():
+    class Watching:
+        told = 0
+
+        @hookimpl
+        def shiftlens_step(self, stage, done):
+            Watching.told += 1
+            raise OSError("disk full")
+
+    host = alone(Watching())
+    for done in range(3):
+        host.notify("step", stage="score", done=done, total=3, values={})
+    assert Watching.told == 3
+    assert ["disk full" in problem.reason for problem in host.problems] == [True]
+
+
+def test_hosts_share_nothing():
+    alone(offering(loss("mine")))
+    assert alone().names(Loss) == []
+
+
+def test_the_built_ins_come_in_through_the_same_door():
+    host = Host(strict=True)
+    assert {"readers", "losses"} <= {plugin.name for plugin in host.plugins if plugin.distribution == "shiftlens"}
+    assert not host.problems
+    assert {"cross-entropy", "entropy"} <= set(host.names(Loss))
