@@ -130,11 +130,11 @@ def train(trainee: Trainee, data: TrainingData, job: Job, schedule: Schedule, id
     state = _Progress.load(path, stamp)
     if state is None or not state.finished:
         layout = torch.channels_last if len(data.sample_shape) == 3 else torch.contiguous_format
-        trainee.to(device, memory_format=layout)
+        trainee.to(device, memory_format=layout)  # type: ignore[call-overload]  # left out of torch's stubs
         with _reproducible(device), ThreadPoolExecutor(1, "shiftlens-batches") as reader:
             loop = _Loop(trainee, data, job, schedule, device, reader, fit, held_out)
             state = loop.run(state or _Progress.start(stamp), path)
-        trainee.to("cpu", memory_format=torch.contiguous_format)
+        trainee.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     trainee.load_state_dict(state.best)
     trainee.eval()
     return Training(state.step, state.best_step, state.best_error, held_out, tuple(state.history))
@@ -182,7 +182,9 @@ class _Loop:
                 continue
             error = self._held_out_error(done)
             if error > DIVERGED * state.untrained_error:
-                raise self._diverged(done, f"the held-out error is {error:.3g}, {state.untrained_error:.3g} at the start")
+                raise self._diverged(
+                    done, f"the held-out error is {error:.3g}, {state.untrained_error:.3g} at the start"
+                )
             state = self._checked(state, done, float(np.mean(losses)), error)
             losses = []
             state.save(path)
@@ -210,11 +212,11 @@ class _Loop:
             loss.backward()  # type: ignore[no-untyped-call]
             norm = nn.utils.clip_grad_norm_(self.groups[name], schedule.clip)
             if not bool(torch.isfinite(loss.detach() + norm)):
-                raise self._diverged(step + 1, f"the loss is {float(loss):.3g}, its gradient {float(norm):.3g}")
+                raise self._diverged(step + 1, f"the loss is {float(loss.detach()):.3g}, its gradient {float(norm):.3g}")
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.step()
-            told = float(loss) if told is None else told
+            told = float(loss.detach()) if told is None else told
         if told is None:
             raise TypeError(f"{type(self.trainee).__name__}.objective yielded no loss")
         return told
@@ -245,8 +247,8 @@ class _Loop:
             rows = self.held_out[start : start + self.schedule.batch]
             batch = self._on_device(self.reader.submit(self._read, rows).result(), rows)
             with torch.no_grad(), _mixed_precision(self.device):
-                errors.append(self.trainee.error(batch).double().cpu())
-        error = float(torch.cat(errors).mean())
+                errors.append(self.trainee.error(batch).float().cpu())
+        error = float(torch.cat(errors).double().mean())
         if not math.isfinite(error):
             raise self._diverged(step, "the held-out error is not finite")
         return error
@@ -284,8 +286,8 @@ class _Loop:
     def _diverged(self, step: int, what: str) -> TrainingError:
         rate = self.schedule.learning_rate
         return TrainingError(
-            f"training diverged at step {step}: {what}. Try a smaller learning_rate (it is {rate:g}; {rate / 5:g}, say) "
-            f"or a larger batch (it is {self.schedule.batch}); the last good checkpoint is kept in {self.job.folder}"
+            f"training diverged at step {step}: {what}. Try a smaller learning_rate (it is {rate:g}; try {rate / 5:g}) "
+            f"or a larger batch (it is {self.schedule.batch}). The last good checkpoint is kept in {self.job.folder}"
         )
 
 
@@ -337,7 +339,9 @@ def pick_device(wanted: str) -> torch.device:
         device = torch.device(wanted)
     except RuntimeError:
         raise TrainingError(f'device: "{wanted}" is no device; use auto, cpu, cuda, cuda:1 or mps') from None
-    there = usable.get(device.type, False) and (device.type != "cuda" or (device.index or 0) < torch.cuda.device_count())
+    there = usable.get(device.type, False) and (
+        device.type != "cuda" or (device.index or 0) < torch.cuda.device_count()
+    )
     if not there:
         raise TrainingError(f"device: {wanted} cannot be used on this machine; set device to auto or cpu")
     return device
@@ -346,7 +350,7 @@ def pick_device(wanted: str) -> torch.device:
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Torch's global random numbers follow from ``seed`` inside the block, and are as they were after it."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         yield
 
@@ -384,7 +388,7 @@ def _reproducible(device: torch.device) -> Iterator[None]:
     """Steps seed the global generator: give it back as it was. On CUDA, choose kernels that repeat their results."""
     cudnn = torch.backends.cudnn
     before = cudnn.deterministic, cudnn.benchmark
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         cudnn.deterministic, cudnn.benchmark = True, False
         try:
             yield

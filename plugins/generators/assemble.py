@@ -1,0 +1,139 @@
+"""The second stage that all generators share: from trained networks to an encoder and a decoder with a loss axis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shiftlens.core.domain import IntArray
+from shiftlens.core.errors import TrainingError
+from shiftlens.core.job import Job
+from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
+from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
+from shiftlens.core.training import Schedule, Training, pick_device
+from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, Scale, check_shape
+from shiftlens.plugins.generators.settings import GeneratorSettings
+
+AXIS_ROWS = 20_000  # rows that the second stage looks at; more change nothing
+ROWS_PER_CALL = 256
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a backend has trained: ``encoder(x) -> latent`` and ``decoder(latent [, condition]) -> x``, both in scale.
+
+    ``condition`` is given where the decoder has learnt the loss axis itself (`joint`).
+    """
+
+    scale: Scale
+    encoder: nn.Module
+    decoder: nn.Module
+    condition: Condition | None
+
+
+def check(settings: GeneratorSettings, data: TrainingData) -> None:
+    """Raise a `TrainingError` where these settings cannot work on this data, before any time is spent."""
+    check_shape(data.sample_shape)
+    values = int(np.prod(data.sample_shape))
+    if settings.latent > min(values, len(data)):
+        raise TrainingError(
+            f"latent is {settings.latent}, more than the data holds ({len(data)} samples of {values} values); "
+            f"set generator.latent to {max(2, min(values, len(data)) // 2)} or less"
+        )
+    if settings.loss_axis == "randomised" and not (data.role == TRIAL).any():
+        raise TrainingError(
+            "loss_axis: randomised is fitted on the rows of a randomised trial, and there are none; "
+            "set generator.loss_axis to observed, or let the run make a trial"
+        )
+
+
+def schedule_of(settings: GeneratorSettings) -> Schedule:
+    """The loop's schedule for these settings."""
+    return Schedule(settings.steps, settings.batch, settings.learning_rate, patience=settings.patience)
+
+
+def loss_scale(data: TrainingData) -> LossScale:
+    """The scale of source ∪ target; the trial's rows do not stretch it."""
+    return LossScale.of(data.loss[data.role != TRIAL])
+
+
+def assemble(
+    networks: Networks, data: TrainingData, job: Job, settings: GeneratorSettings, training: Training
+) -> TrainedGenerator:
+    """Scale the latents, fit the loss axis, fold both into the modules to be exported."""
+    rng = np.random.default_rng([job.seed, 4])
+    scale = loss_scale(data)
+    rows = _sample(np.flatnonzero(data.role != TRIAL), rng)
+    latent = latents(networks, data, rows, job)
+    centre, spread = latent.mean(0), np.maximum(latent.std(0), 1e-6)
+    residual: Residual | None = None
+    if settings.loss_axis == "observed":
+        observed = (data.loss[rows], data.label[rows], data.classes, scale)
+        residual = Residual(fit_observed((latent - centre) / spread, *observed))
+    elif settings.loss_axis == "randomised":
+        rows = _sample(np.flatnonzero(data.role == TRIAL), rng)
+        latent = latents(networks, data, rows, job)
+        residual = Residual(_fit_trial((latent - centre) / spread, data, rows, scale))
+    scaling = (torch.tensor(centre, dtype=torch.float32), torch.tensor(spread, dtype=torch.float32))
+    encoder = Encoder(networks.scale, networks.encoder, *scaling, residual).eval()
+    decoder = Decoder(networks.scale, networks.decoder, *scaling, residual, networks.condition).eval()
+    return TrainedGenerator(
+        encoder,
+        decoder,
+        latent=settings.latent,
+        history=training.history,
+        facts={
+            "loss_axis": settings.loss_axis,
+            "loss_range": list(scale.ends),
+            "steps": training.steps,
+            "best_step": training.best_step,
+            "reconstruction_mse": _reconstruction_mse(encoder, decoder, data, training.held_out),
+            "parameters": sum(p.numel() for p in (*encoder.parameters(), *decoder.parameters())),
+        },
+    )
+
+
+def _fit_trial(latent: Array, data: TrainingData, rows: IntArray, scale: LossScale) -> LossAxis:
+    before = data.loss_before[rows]
+    return fit_randomised(latent, data.loss[rows], before, data.label[rows], data.classes, scale)
+
+
+def latents(networks: Networks, data: TrainingData, rows: IntArray, job: Job) -> Array:
+    """Unscaled latents of some rows, ``(n, latent)``, computed on the training device."""
+    device = pick_device(job.device)
+    scale, encoder = networks.scale.to(device).eval(), networks.encoder.to(device).eval()
+    found = _stream(lambda x, _: encoder(scale(x.to(device))).cpu(), data, rows)
+    scale.cpu()
+    encoder.cpu()
+    return np.concatenate(found).astype(np.float64)
+
+
+def _reconstruction_mse(encoder: nn.Module, decoder: nn.Module, data: TrainingData, rows: IntArray) -> float:
+    """Mean squared error of held-out samples through both exported modules, in the samples' own units."""
+
+    def error(x: Tensor, here: IntArray) -> Tensor:
+        condition = torch.from_numpy(data.loss[here].astype(np.float32)), torch.from_numpy(data.label[here])
+        again = decoder(encoder(x, *condition), *condition)
+        squares: Tensor = (again - x) ** 2
+        return squares.flatten(1).mean(1)
+
+    return float(np.concatenate(_stream(error, data, np.sort(rows))).astype(np.float64).mean())
+
+
+def _stream(function: Callable[[Tensor, IntArray], Tensor], data: TrainingData, rows: IntArray) -> list[Any]:
+    """``function(x, rows)`` over the rows in batches, as numpy arrays."""
+    found = []
+    with torch.no_grad():
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            here = rows[start : start + ROWS_PER_CALL]
+            found.append(function(torch.from_numpy(data.batch(here)), here).numpy())
+    return found
+
+
+def _sample(rows: IntArray, rng: np.random.Generator) -> IntArray:
+    return np.sort(rng.permutation(rows)[:AXIS_ROWS])

@@ -1,0 +1,63 @@
+"""Autoencoder with a loss axis (¶49-51, FIG. 5).
+
+The patent's letter is ``loss_axis: joint``: the decoder gets z and the classifier's loss L (here also the class), and
+both networks learn to give x back, so that what L tells need not be in z. It mostly ends with a decoder that ignores
+L. The two-stage forms train the same networks without L, and then take the loss's part out of z in closed form
+(`shiftlens.core.loss_axis`).
+
+Names: ``encoder``, ``decoder`` and z are the patent's encoder, decoder and latent variables Z1, Z2, ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from shiftlens.core.job import Job
+from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.training import Batch, Trainee, seeded, train
+from shiftlens.plugins.generators.assemble import Networks, assemble, check, loss_scale, schedule_of
+from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.settings import AutoencoderSettings
+
+MSE_WEIGHT = 100.0  # with it, clipping at 5 tames the first steps and leaves the later ones alone
+
+
+class Autoencoder:
+    """Trains an autoencoder; see the module."""
+
+    def __init__(self, settings: AutoencoderSettings) -> None:
+        self.settings = settings
+
+    def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
+        """Train (or go on, or return what is finished) in ``job.folder``."""
+        check(self.settings, data)
+        with seeded(job.seed):
+            trainee = _Trainee(data, self.settings, job.seed)
+        training = train(trainee, data, job, schedule_of(self.settings), f"autoencoder {self.settings!r}")
+        networks = Networks(trainee.scale, trainee.encoder, trainee.decoder, trainee.condition)
+        return assemble(networks, data, job, self.settings, training)
+
+
+class _Trainee(Trainee):
+    def __init__(self, data: TrainingData, settings: AutoencoderSettings, seed: int) -> None:
+        super().__init__()
+        joint = settings.loss_axis == "joint"
+        self.scale = Scale(data, seed)
+        self.condition = Condition(loss_scale(data), data.classes) if joint else None
+        told = 1 + data.classes if joint else 0
+        self.encoder = encoder_network(data.sample_shape, settings.latent)
+        self.decoder = decoder_network(data.sample_shape, settings.latent + told)
+
+    def objective(self, batch: Batch, done: float) -> Iterator[tuple[str, Tensor]]:
+        yield "all", MSE_WEIGHT * self.error(batch).mean()
+
+    def error(self, batch: Batch) -> Tensor:
+        x = self.scale(batch.x)
+        z = self.encoder(x)
+        if self.condition is not None:
+            z = torch.cat([z, self.condition(batch.loss, batch.label)], dim=1)
+        squares: Tensor = (self.decoder(z) - x) ** 2
+        return squares.flatten(1).mean(1)

@@ -1,0 +1,33 @@
+"""Settings of the built-in generators, apart from their code so that listing them does not import torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from shiftlens.core.kinds import ComponentSettings
+
+LossAxisName = Literal["joint", "observed", "randomised"]
+
+
+class GeneratorSettings(ComponentSettings):
+    """What every generator understands."""
+
+    latent: int = Field(32, ge=2, le=1024, description="dimensions of z; fewer blur the samples, more hold noise")
+    loss_axis: LossAxisName = Field(
+        "observed",
+        description="joint: the decoder learns to use the loss as an input (¶50; it mostly ignores it); "
+        "observed: fitted on source and target rows as they are; "
+        "randomised: fitted on the rows of the trial, so that what merely travels with the shift stays out",
+    )
+    steps: int = Field(600, ge=1, description="training steps at most; 600 do for 32x32 digits, photographs need more")
+    batch: int = Field(64, ge=2, description="samples a step")
+    learning_rate: float = Field(2.5e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
+    patience: int = Field(
+        6, ge=1, description="looks at the held-out rows (every 50 steps) without gain before stopping"
+    )
+
+
+class AutoencoderSettings(GeneratorSettings):
+    """The autoencoder has no settings of its own."""
