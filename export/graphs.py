@@ -19,7 +19,7 @@ def load(path: Path) -> Any:
         InputError: missing, or not an ONNX model.
     """
     import onnx
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
         return onnx.load(path)

@@ -9,7 +9,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 
 from shiftlens.core.errors import ExportError
 from shiftlens.export import graphs
+from shiftlens.export.parity import Arrays
 
 OPSET = 20
 LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
@@ -43,13 +44,15 @@ def to_onnx(
         ExportError: the module is in train mode, or cannot be exported with a dynamic batch.
     """
     training = [name or "the module itself" for name, part in module.named_modules() if part.training]
-    if training:
+    if training and not isinstance(
+        module, torch.fx.GraphModule
+    ):  # of torch.export: its mode was fixed when it was made
         raise ExportError(f"{_name(module)} is in train mode ({training[0]}); call .eval() before the export")
     if min(len(x) for x in example_inputs) < 2:
         raise ExportError("the example needs a batch of at least 2: a batch of 1 would be exported as a constant")
     batch = torch.export.Dim("batch", min=1, max=2**31 - 1)
     try:
-        with _silence(), torch.no_grad():
+        with silence(), torch.no_grad():
             program = torch.onnx.export(
                 module,
                 example_inputs,
@@ -71,6 +74,18 @@ def to_onnx(
     graphs.strip_origins(model)
     graphs.set_metadata(model, metadata)
     graphs.save(model, path)
+
+
+def on_numpy(module: torch.nn.Module, output_names: Sequence[str]) -> Callable[[Arrays], Arrays]:
+    """The module on numpy arrays by name, in the order of its inputs: what `check_parity` compares with."""
+
+    def run(inputs: Arrays) -> Arrays:
+        with torch.no_grad():
+            result = module(*(torch.from_numpy(value) for value in inputs.values()))
+        results = result if isinstance(result, tuple) else (result,)
+        return {name: value.numpy() for name, value in zip(output_names, results, strict=True)}
+
+    return run
 
 
 def _dynamic_shapes(module: torch.nn.Module, batch: Any, inputs: int) -> Any:
@@ -95,8 +110,8 @@ def _check_batch(model: Any, name: str) -> None:
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    """The exporter warns, logs and prints about itself; what matters is raised."""
+def silence() -> Iterator[None]:
+    """torch.export and the ONNX exporter warn, log and print about themselves; what matters is raised."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -17,7 +17,7 @@ class Settings(ComponentSettings):
     """Settings of the cross-entropy."""
 
     eps: float = Field(
-        1e-7,
+        default=1e-7,
         gt=0,
         lt=0.5,
         description="smallest probability told apart from zero; bounds the loss (1e-7: 16.1 nats), because float32 "
