@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 from shiftlens.core.errors import PluginError
 from shiftlens.core.host import Host, Offer, Plugin, near_miss
 from shiftlens.core.kinds import KINDS, Reader
+from shiftlens.core.settings import name_key
 
 
 def listing_plain(host: Host) -> list[dict[str, Any]]:
@@ -138,7 +139,7 @@ SLOT_OF = {"selector": "selector", "generator": "generator", "loss": "loss", "cl
 def _example(offer: Offer) -> str:
     """YAML that names the component with its defaults; what is required stands as ``...``."""
     component = offer.component
-    values: dict[str, Any] = {"name": component.name}
+    values: dict[str, Any] = {name_key(type(component)): component.name}
     for key, info in component.settings.model_fields.items():
         values[key] = "..." if info.is_required() else _plain(info.get_default(call_default_factory=True))
     if isinstance(component, Reader):

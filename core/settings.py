@@ -85,6 +85,11 @@ SLOTS: dict[str, Slot] = {
 }
 
 
+def name_key(kind: type[Component]) -> str:
+    """The key that names the component of a slot: ``reader`` for the two domains, ``name`` everywhere else."""
+    return "reader" if issubclass(kind, Reader) else "name"
+
+
 @dataclass(frozen=True)
 class Choice:
     """A component with its settings: what fills one slot."""
@@ -110,7 +115,7 @@ class Choice:
 
     def plain(self) -> dict[str, Any]:
         """Name and all settings, defaults included, as plain values."""
-        return {"name": self.name, **self.settings.model_dump(mode="json")}
+        return {name_key(type(self.component)): self.name, **self.settings.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ def _apply_override(raw: dict[str, Any], override: str) -> None:
     for part in parts[:-1]:
         below = here.get(part)
         if isinstance(below, str) and part in SLOTS:  # "generator: vae" is short for {name: vae}, "x.onnx" for a path
-            below = {"name": below} if NAME.fullmatch(below) else {"path": below}
+            below = {name_key(SLOTS[part].kind): below} if NAME.fullmatch(below) else {"path": below}
         here[part] = dict(below) if isinstance(below, dict) else {}
         here = here[part]
     try:
@@ -251,17 +256,18 @@ class _Resolver:
         if not isinstance(raw, dict):
             self.mistake(path, f"must be a name or a mapping, not {type(raw).__name__}")
             return None
-        values = {key: value for key, value in raw.items() if key != "name"}
+        key = name_key(kind)
+        values = {field: value for field, value in raw.items() if field != key}
         component: Component | None
         try:
-            if "name" in raw:
-                component = self.host.find(kind, str(raw["name"]))
+            if key in raw:
+                component = self.host.find(kind, str(raw[key]))
             elif kind in (Reader, Classifier):
                 component = self.host.claiming(kind, values, self.base)
             else:
                 component = None
         except PluginError as error:
-            self.mistake((*path, "name"), str(error))
+            self.mistake((*path, key), str(error))
             return None
         if component is None:
             self.mistake(path, self._what_is_missing(kind, values))
@@ -275,15 +281,15 @@ class _Resolver:
     def spelled_out(self, kind: type[Component], word: str) -> dict[str, str]:
         """The mapping that a bare word is short for: a name, or (for what is read from files) a path."""
         is_path = not NAME.fullmatch(word) or (word not in self.host.names(kind) and (self.base / word).exists())
-        return {"path": word} if kind in (Reader, Classifier) and is_path else {"name": word}
+        return {"path": word} if kind in (Reader, Classifier) and is_path else {name_key(kind): word}
 
     def _what_is_missing(self, kind: type[Component], values: Mapping[str, Any]) -> str:
         names = _listed(self.host.names(kind))
         if "path" in values:
             where = self.base / str(values["path"])
             state = "" if where.exists() else f" ({where} does not exist)"
-            return f'no {kind.kind} knows what to do with {values["path"]!r}{state}; say which with "name": {names}'
-        return f'says no "name"; there are: {names}'
+            return f'no {kind.kind} knows what to do with {values["path"]!r}{state}; say which with "{name_key(kind)}": {names}'
+        return f'says no "{name_key(kind)}"; there are: {names}'
 
 
 def _resolve(
@@ -357,7 +363,7 @@ def _component_schema(component: Component, definitions: dict[str, Any]) -> dict
     own = component.settings.model_json_schema()
     for key, value in own.pop("$defs", {}).items():
         definitions.setdefault(key, value)
-    own["properties"] = {"name": {"const": component.name}, **own.get("properties", {})}
+    own["properties"] = {name_key(type(component)): {"const": component.name}, **own.get("properties", {})}
     own["title"], own["description"] = component.name, component.summary
     return own
 
