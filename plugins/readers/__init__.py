@@ -1,1 +1,15 @@
-"""Built-in readers."""
+"""Built-in readers: one file each, each with its description as ``READER``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shiftlens.core.hookspecs import hookimpl
+from shiftlens.core.kinds import Reader
+from shiftlens.plugins.readers import npz
+
+
+@hookimpl
+def shiftlens_readers() -> Iterator[Reader]:
+    """The readers of this room."""
+    yield npz.READER

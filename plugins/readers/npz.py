@@ -1,0 +1,302 @@
+"""Reads arrays: an ``.npz`` with ``x``, ``y`` and ``names``, or ``.npy`` files of samples and of labels.
+
+A ``.npy`` is memory-mapped where it lies. The members of an ``.npz`` cannot be mapped (they are compressed), so each
+is copied once into the scratch folder as ``.npy``, under a name that holds the checksum of its content.
+
+What the shapes mean, where ``kind`` and ``layout`` are left to ``auto``:
+
+- two axes are a series ``(N, T)``; vectors ``(N, F)`` need ``kind: tabular``;
+- three axes are grey images ``(N, H, W)`` where both sides have at least 8 values, neither is more than four times
+  the other, and the values are uint8, or lie in [0, 1]; otherwise a series ``(N, C, T)``;
+- four axes are images; the channels are the axis that has 1, 3 or 4 entries, else the shorter one, and where both
+  would do the first.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.errors import InputError
+from shiftlens.core.files import whole
+from shiftlens.core.host import near_miss
+from shiftlens.core.kinds import ComponentSettings, Reader
+
+logger = logging.getLogger("shiftlens")
+
+Array = npt.NDArray[Any]
+
+SUFFIXES = (".npz", ".npy")
+LOOKED_AT = 64  # samples whose values tell images and series apart
+
+
+class Settings(ComponentSettings):
+    """Settings of the npz reader."""
+
+    path: Path = Field(description=".npz with x, y and names; or a .npy of samples")
+    kind: Literal["auto", "image", "series", "tabular"] = Field(
+        "auto", description="what a sample is; auto goes by shape and values, and takes two axes for series"
+    )
+    layout: Literal["auto", "channels-first", "channels-last"] = Field(
+        "auto", description="where the channels stand; auto: the axis of 1, 3 or 4, and first for series"
+    )
+    x: str = Field("x", description="name of the samples' array in an .npz")
+    y: str = Field("y", description="name of the labels' array in an .npz; it may be missing from a target")
+    labels: Path | None = Field(None, description=".npy of labels, for a .npy of samples")
+
+
+@dataclass(frozen=True)
+class Decode:
+    """Stored samples to float32 with the channels first: uint8 to [0, 1] for images, other values as they are."""
+
+    sample_shape: tuple[int, ...]
+    channels_last: bool
+    scale: float
+
+    def __call__(self, stored: Array) -> FloatArray:
+        """``(n, ...)`` as stored to ``(n, *sample_shape)``."""
+        if self.channels_last:
+            stored = np.moveaxis(stored, -1, 1)  # (n, H, W, C) -> (n, C, H, W)
+        decoded = np.ascontiguousarray(stored, dtype=np.float32).reshape(len(stored), *self.sample_shape)
+        return decoded if self.scale == 1 else decoded * np.float32(self.scale)
+
+
+class NpzReader:
+    """The worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.path = settings.path
+
+    def files(self) -> list[Path]:
+        """The file of samples and, where there is one, that of labels."""
+        files = [path for path in (self.path, self.settings.labels) if path is not None]
+        for path in files:
+            if not path.is_file():
+                raise InputError(f"there is no file {path}; correct the path")
+        return files
+
+    def __call__(self, scratch: Path) -> Domain:
+        """Map the arrays; nothing but the labels and names is read into memory."""
+        self.files()
+        settings = self.settings
+        if self.path.suffix.lower() == ".npz":
+            archive = Archive(self.path, scratch)
+            x = archive.get(settings.x, "x")
+            y = archive.labels(settings.y, settings.x) if settings.labels is None else None
+            names = archive.get("names", "names") if "names" in archive.members else None
+            columns = archive.get("columns", "columns") if "columns" in archive.members else None
+        else:
+            x, y, names, columns = _mapped(self.path, self.path), None, None, None
+        if settings.labels is not None:
+            y = _mapped(settings.labels, settings.labels)
+        where = str(self.path)
+        if x.ndim == 0 or len(x) == 0:
+            raise InputError(f"{where} holds no samples (its x has shape {x.shape})")
+        kind = _kind(x, settings.kind, where)
+        decode = _decode(x, kind, settings.layout, where)
+        return Domain(
+            stored=x,
+            sample_shape=decode.sample_shape,
+            kind=kind,
+            labels=None if y is None else _as_labels(y, len(x), where),
+            decode=decode,
+            names=() if names is None else _names(names, len(x), "names", where),
+            columns=_columns(columns, decode.sample_shape[0], where) if kind == "tabular" else (),
+        )
+
+
+class Archive:
+    """The arrays of an ``.npz``, copied into the scratch folder as ``.npy`` when asked for."""
+
+    def __init__(self, path: Path, scratch: Path) -> None:
+        self.path, self.scratch = path, scratch
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
+        except (zipfile.BadZipFile, OSError) as error:
+            raise InputError(f"{path} is not a readable .npz file ({error}); write it again with numpy.savez") from None
+        self.members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
+
+    def get(self, name: str, setting: str) -> Array:
+        """One array, memory-mapped."""
+        if name not in self.members:
+            known = list(self.members)
+            raise InputError(
+                f'{self.path} holds no array "{name}"; {near_miss(name, known)}there are: {_listed(known)}. '
+                f"Say which one it is with {setting}: NAME"
+            )
+        return _mapped(self._copy(name), f"{self.path}, array {name}")
+
+    def labels(self, name: str, x: str) -> Array | None:
+        """The labels; None where the default name is not there, for the target may have none."""
+        if name not in self.members and name == Settings.model_fields["y"].default:
+            others = [other for other in self.members if other not in (x, "names", "columns")]
+            if others:
+                logger.warning(
+                    "%s holds no array y, so its samples count as unlabelled; it also holds %s: if those are the "
+                    "labels, say so with y: NAME",
+                    self.path,
+                    _listed(others),
+                )
+            return None
+        return self.get(name, "y")
+
+    def _copy(self, name: str) -> Path:
+        """The member as a file of its own; one of the same content is there already on a second run."""
+        entry = self.members[name]
+        safe = "".join(c if c.isalnum() else "_" for c in name)
+        copy = self.scratch / f"{safe}-{entry.CRC:08x}-{entry.file_size}.npy"
+        if copy.is_file() and copy.stat().st_size == entry.file_size:
+            return copy
+        for old in self.scratch.glob(f"{safe}-????????-*.npy"):
+            old.unlink()
+        try:
+            with (
+                whole(copy) as temporary,
+                zipfile.ZipFile(self.path) as archive,
+                archive.open(entry) as packed,
+                temporary.open("wb") as plain,
+            ):
+                shutil.copyfileobj(packed, plain, 1 << 20)
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise InputError(f"{self.path} is damaged ({error}); make or copy it again") from None
+        return copy
+
+
+def _mapped(path: Path, where: object) -> Array:
+    """A ``.npy`` as a memory-mapped array."""
+    try:
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        if "object" in str(error).lower():
+            raise InputError(
+                f"{where} holds Python objects, which are not read because they could run code; "
+                "save numbers or strings, for example with array.astype(str)"
+            ) from None
+        raise InputError(f"{where} cannot be read as a NumPy array: {error}") from None
+    if not isinstance(array, np.ndarray):  # an .npz under the name of an .npy
+        raise InputError(f"{where} is an archive of several arrays; rename it to end in .npz")
+    return array
+
+
+def _kind(x: Array, wanted: str, where: str) -> str:
+    """What a sample is, by the setting or by shape and values, checked against the number of axes."""
+    axes = {"image": (3, 4), "series": (2, 3), "tabular": (2,)}
+    if wanted == "auto":
+        kind = {2: "series", 4: "image"}.get(x.ndim) or ("image" if _looks_like_images(x) else "series")
+    else:
+        kind = wanted
+    if x.ndim not in axes[kind] or 0 in x.shape:
+        raise InputError(
+            f"{where} holds samples in an array of shape {x.shape}, which does not fit kind: {kind}. Images are "
+            "(N, H, W), (N, H, W, C) or (N, C, H, W); series (N, T) or (N, C, T); vectors (N, F) with kind: tabular"
+        )
+    if x.dtype.kind not in "buif":
+        raise InputError(f"{where} holds samples of type {x.dtype}; they must be numbers")
+    if kind == "image" and x.dtype.kind in "iu" and x.dtype != np.uint8:
+        raise InputError(
+            f"{where} holds images of type {x.dtype}; save them as uint8 (0 to 255), or as float32 from 0 to 1"
+        )
+    return kind
+
+
+def _looks_like_images(x: Array) -> bool:
+    """Whether ``(N, A, B)`` are grey images rather than series of A channels."""
+    if x.ndim != 3:
+        return False
+    short, long = sorted(x.shape[1:])
+    if short < 8 or long > 4 * short:
+        return False
+    some = np.asarray(x[:LOOKED_AT])
+    return x.dtype in (np.uint8, np.bool_) or bool(x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1)
+
+
+def _decode(x: Array, kind: str, layout: str, where: str) -> Decode:
+    """How a batch becomes float32 samples with the channels first."""
+    scale = 1 / 255 if kind == "image" and x.dtype == np.uint8 else 1.0
+    shape: tuple[int, ...] = x.shape[1:]
+    if kind == "tabular":
+        return Decode(shape, False, scale)
+    if len(shape) == (2 if kind == "image" else 1):  # no axis of channels: (H, W) or (T,)
+        return Decode((1, *shape), False, scale)
+    last = _channels_last(shape) if kind == "image" and layout == "auto" else layout == "channels-last"
+    if last:
+        shape = (shape[-1], *shape[:-1])
+    if kind == "image" and shape[0] > 16:
+        raise InputError(
+            f"{where} seems to hold images of {shape[0]} channels (its x has shape {x.shape}); "
+            "say where the channels stand with layout: channels-first or channels-last"
+        )
+    return Decode(shape, last, scale)
+
+
+def _channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether the channels of an image of this shape ``(A, B, C)`` are its last axis."""
+    usual = (1, 3, 4)
+    if (shape[0] in usual) != (shape[-1] in usual):
+        return shape[-1] in usual
+    return shape[0] not in usual and shape[-1] < shape[0]
+
+
+def _as_labels(y: Array, count: int, where: str) -> npt.NDArray[np.str_]:
+    """Labels as strings ``(N,)``: integers, whole floats, booleans and strings are understood."""
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1:
+        hint = "; for one-hot rows save y.argmax(axis=1)" if y.ndim == 2 else ""
+        raise InputError(f"{where}: the labels have shape {y.shape}, not (N,){hint}")
+    if len(y) != count:
+        raise InputError(f"{where}: there are {count} samples and {len(y)} labels; give one label per sample")
+    if y.dtype.kind == "f":
+        if not np.isfinite(y).all() or (y != np.round(y)).any():
+            raise InputError(f"{where}: the labels are numbers that are not whole; give integers or class names")
+        y = y.astype(np.int64)
+    if y.dtype.kind == "b":
+        y = y.astype(np.int64)
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8")
+    if y.dtype.kind not in "iuU":
+        raise InputError(f"{where}: the labels are of type {y.dtype}; give integers or class names")
+    return y.astype(np.str_)
+
+
+def _names(names: Array, count: int, what: str, where: str) -> tuple[str, ...]:
+    if names.shape != (count,):
+        raise InputError(f"{where}: {what} has shape {names.shape}; it must be ({count},)")
+    return tuple(str(name) for name in names)
+
+
+def _columns(columns: Array | None, count: int, where: str) -> tuple[str, ...]:
+    """The names of a vector's values; ``x0``, ``x1`` ... where the file names none."""
+    if columns is None:
+        return tuple(f"x{i}" for i in range(count))
+    return _names(columns, count, "columns", where)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def _claims(raw: Mapping[str, Any], base: Path) -> bool:
+    return str(raw.get("path", "")).lower().endswith(SUFFIXES)
+
+
+READER = Reader(
+    name="npz",
+    summary="arrays: an .npz with x, y and names, or .npy files; images, series or vectors",
+    settings=Settings,
+    build=NpzReader,
+    claims=_claims,
+)
