@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ from shiftlens.core.kinds import (
 from shiftlens.core.run import Run
 from shiftlens.core.scoring import Predict, Scores, join, probabilities_of, score_batch
 from shiftlens.core.settings import Settings
+
+if TYPE_CHECKING:
+    from shiftlens.export.bundle import Bundle
 
 DOMAINS = ("source", "target")
 
@@ -152,6 +155,13 @@ class Context:
         (name,) = (tensor.name for tensor in session.inputs)
         (result,) = (tensor.name for tensor in session.outputs)
         return lambda x: session.run(**{name: x})[result]
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The exported encoder and decoder, run by ONNX Runtime."""
+        from shiftlens.export.bundle import Bundle
+
+        return Bundle.open(self.run.bundle, self.general.device)
 
     def provide_classifier(self) -> ProvidedClassifier:
         """Ask the classifier's plugin; callables of the user's are found beside the settings file."""

@@ -1,0 +1,88 @@
+"""Stage ``export``: encoder and decoder to ONNX, proven equal to the trained networks, with the manifest (¶50–51)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+import shiftlens
+from shiftlens.core.kinds import Loss
+from shiftlens.core.stages.context import Context, Outcome, Stage
+
+EXAMPLES = 8  # real samples that an export is traced with
+BATCHES = (1, 2, 7, 64)
+
+
+def work(context: Context) -> Outcome:
+    import torch
+
+    from shiftlens.export.bundle import write_manifest
+    from shiftlens.export.parity import check_parity
+    from shiftlens.export.to_onnx import on_numpy, to_onnx
+
+    trained = context.train_generator()
+    source, scores = context.domain("source"), context.scores("source")
+    labels = context.generator_labels("source")
+    folder = context.run.folder("bundle")
+    metadata = _metadata(context)
+    parity: dict[str, Any] = {}
+
+    def encoder_inputs(batch: int) -> dict[str, Any]:
+        rows = np.arange(batch) % len(source)
+        return {"x": source.batch(rows), "loss": scores.loss[rows].astype(np.float32), "label": labels[rows]}
+
+    encode = on_numpy(trained.encoder, ["z"])
+
+    def decoder_inputs(batch: int) -> dict[str, Any]:
+        inputs = encoder_inputs(batch)
+        return {"z": encode(inputs)["z"], "loss": inputs["loss"], "label": inputs["label"]}
+
+    parts = (("encoder", trained.encoder, encoder_inputs, "z"), ("decoder", trained.decoder, decoder_inputs, "x"))
+    for number, (name, module, inputs, output) in enumerate(parts):
+        path = folder / f"{name}.onnx"
+        example = inputs(EXAMPLES)
+        tensors = tuple(torch.from_numpy(value) for value in example.values())
+        to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
+        parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
+        context.progress(number + 1, len(parts))
+    write_manifest(folder, **_described(context, trained.latent))
+    outputs = ["bundle/encoder.onnx", "bundle/decoder.onnx", "bundle/manifest.json"]
+    return Outcome(outputs, {"parity": parity, "latent": trained.latent})
+
+
+def _metadata(context: Context) -> dict[str, str]:
+    """What each exported file says of itself."""
+    data = context.facts("data")
+    return {
+        "shiftlens.version": shiftlens.__version__,
+        "shiftlens.data_sha256.source": data["data_sha256"]["source"],
+        "shiftlens.data_sha256.target": data["data_sha256"]["target"],
+        "shiftlens.classifier_sha256": context.facts("classifier")["sha256"],
+    }
+
+
+def _described(context: Context, latent: int) -> dict[str, Any]:
+    """What the manifest tells about the models."""
+    from shiftlens.export.bundle import LossFacts
+
+    data, model, loss = context.facts("data"), context.facts("classifier"), context.settings.loss
+    assert isinstance(loss.component, Loss)
+    return {
+        "name": context.general.name,
+        "kind": data["kind"],
+        "sample_shape": data["sample_shape"],
+        "classes": model["classes"],
+        "loss": LossFacts(
+            name=loss.name,
+            unit=loss.component.unit,
+            needs_labels=loss.component.needs_labels,
+            settings=loss.settings.model_dump(mode="json"),
+        ),
+        "classifier_output": model["output"] if model["exported"] else None,
+        "latent": latent,
+        "provenance": _metadata(context),
+    }
+
+
+STAGE = Stage("export", settings=("loss", "name"), after=("data", "classifier", "score", "generator"), work=work)
