@@ -1,0 +1,168 @@
+"""``shiftlens grid``: a grid for a new pair of samples from a bundle. No torch."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.domain import FloatArray
+from shiftlens.core.errors import InputError
+from shiftlens.core.files import whole, write_text
+from shiftlens.core.grid import PairGrid
+from shiftlens.core.results import Cell
+from shiftlens.export.bundle import Bundle, Manifest, grid_for_pair
+
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+OUTPUTS = (".png", ".json", ".npz")
+
+
+def write_grid(
+    bundle: Path, source: Path, target: Path, out: Path, label: str | None, features: int, losses: int
+) -> list[Path]:
+    """Make the grid of a source and a target sample and write it.
+
+    Args:
+        source, target: one sample each, an image file or ``.npy``.
+        out: ``.png`` (a sheet of all cells, and the figures beside it as .json), ``.json`` (the figures) or ``.npz``
+            (cells and figures as arrays).
+        label: class of both samples; None: what the classifier says of the source sample.
+
+    Returns:
+        The files written.
+
+    Raises:
+        InputError: a file that cannot be read, does not fit the bundle, or an ``out`` of another kind.
+    """
+    suffix = out.suffix.lower()
+    if suffix not in OUTPUTS:
+        raise InputError(f"--out {out}: the name must end in one of {', '.join(OUTPUTS)}")
+    opened = Bundle.open(bundle)
+    pair = [read_sample(path, opened.manifest) for path in (source, target)]
+    made = grid_for_pair(opened, pair[0], pair[1], label, features, losses)
+    if suffix == ".npz":
+        with whole(out) as temporary:
+            np.savez_compressed(temporary, allow_pickle=False, **arrays(made, opened.manifest))
+        return [out]
+    facts = out.with_suffix(".json")
+    write_text(facts, json.dumps(figures(made, opened.manifest, source, target), indent=2) + "\n")
+    if suffix == ".json":
+        return [facts]
+    from shiftlens.export.sheet import draw
+
+    image = draw(made, opened.manifest)
+    with whole(out) as temporary:
+        image.save(temporary, format="PNG")
+    return [out, facts]
+
+
+def read_sample(path: Path, manifest: Manifest) -> FloatArray:
+    """One sample ``(*sample)`` float32 from an image file or an ``.npy``.
+
+    An image is scaled and cropped around its centre to the bundle's size. An array may be ``(*sample)``, with a
+    leading 1, or an image with its channels last; uint8 images are taken as 0–255.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; give an image or an .npy with one sample")
+    if path.suffix.lower() in PICTURES:
+        return _from_picture(path, manifest)
+    if path.suffix.lower() != ".npy":
+        raise InputError(f"{path} is no sample; give {', '.join(PICTURES)} or .npy")
+    try:
+        stored: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} cannot be read as .npy: {error}") from None
+    return _from_array(path, stored, manifest)
+
+
+def _from_picture(path: Path, manifest: Manifest) -> FloatArray:
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    shape = manifest.sample_shape
+    if manifest.kind != "image":
+        raise InputError(
+            f"{path} is an image; the bundle is made for {manifest.kind} samples of shape {shape}: give .npy"
+        )
+    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    if shape[0] not in modes:
+        raise InputError(f"{path}: the bundle is made for images of {shape[0]} channels: give .npy")
+    try:
+        with Image.open(path) as image:
+            fitted = ImageOps.fit(ImageOps.exif_transpose(image).convert(modes[shape[0]]), (shape[2], shape[1]))
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} cannot be read as an image: {error}") from None
+    pixels = np.asarray(fitted, dtype=np.float32).reshape(shape[1], shape[2], shape[0]) / 255
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _from_array(path: Path, stored: npt.NDArray[Any], manifest: Manifest) -> FloatArray:
+    shape = manifest.sample_shape
+    if not np.issubdtype(stored.dtype, np.number):
+        raise InputError(f"{path} holds {stored.dtype}; give numbers")
+    x = stored.astype(np.float32)
+    if manifest.kind == "image" and stored.dtype == np.uint8:
+        x /= 255
+    if x.ndim == len(shape) + 1 and len(x) == 1:
+        x = x[0]
+    if x.shape != shape and x.ndim == 3 and x.transpose(2, 0, 1).shape == shape:
+        x = x.transpose(2, 0, 1)
+    if x.shape != shape and x.ndim == len(shape) - 1 and shape[0] == 1:
+        x = x[None]
+    if x.shape != shape:
+        raise InputError(f"{path} holds an array of shape {stored.shape}; the bundle is made for {shape}")
+    return np.ascontiguousarray(x)
+
+
+def arrays(grid: PairGrid, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
+    """Cells ``(losses, features, *sample)`` and the figures of each, ``(losses, features)``."""
+    shape = grid.requested.shape
+    return {
+        "cells": grid.cells,
+        "requested": grid.requested,
+        "measured": grid.measured,
+        "predicted": np.array(manifest.classes)[grid.scores.prediction].reshape(shape),
+        "confidence": grid.scores.confidence.reshape(shape),
+        "real": grid.real,
+        "reached": grid.reached,
+    }
+
+
+def cells_of(grid: PairGrid, manifest: Manifest) -> list[list[Cell]]:
+    """The figures of each cell, by row, as results.json holds them."""
+    rows, columns = grid.requested.shape
+    return [[_cell(grid, manifest, row, column) for column in range(columns)] for row in range(rows)]
+
+
+def _cell(grid: PairGrid, manifest: Manifest, row: int, column: int) -> Cell:
+    here = row * grid.requested.shape[1] + column
+    prediction = int(grid.scores.prediction[here])
+    return Cell(
+        requested=float(grid.requested[row, column]),
+        measured=float(grid.measured[row, column]),
+        predicted=manifest.classes[prediction],
+        confidence=float(grid.scores.confidence[here]),
+        correct=prediction == int(grid.scores.label[here]),
+        real=bool(grid.real[row, column]),
+        reached=bool(grid.reached[row, column]),
+    )
+
+
+def figures(grid: PairGrid, manifest: Manifest, source: Path, target: Path) -> dict[str, Any]:
+    """What the .json holds: the pair, its label and losses, and every cell."""
+    losses, features = grid.requested.shape
+    return {
+        "schema": 1,
+        "shiftlens": manifest.shiftlens,
+        "name": manifest.name,
+        "source": source.name,
+        "target": target.name,
+        "label": manifest.classes[int(grid.scores.label[0])],
+        "loss_name": manifest.loss.name,
+        "loss_unit": manifest.loss.unit,
+        "loss": [float(grid.requested[0, 0]), float(grid.requested[-1, -1])],
+        "grid": {"features": features, "losses": losses},
+        "cells": [[cell.model_dump(mode="json") for cell in row] for row in cells_of(grid, manifest)],
+    }
