@@ -192,7 +192,9 @@ def report(directory: Path, renderers: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
-@click.option("--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right.")
+@click.option(
+    "--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right."
+)
 @click.option("--target", type=click.Path(path_type=Path), required=True, help="One that it gets wrong.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write: .png, .npz or .json.")
 @click.option("--label", help="The true class of both; taken from the prediction of the source when left out.")

@@ -52,8 +52,8 @@ def interpolate_spherical(start: npt.NDArray[Floats], stop: npt.NDArray[Floats],
     if np.sin(angle) < 1e-6:
         return interpolate_linear(start, stop, count)
     t = steps(0.0, 1.0, count)[:, None]
-    points = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * stop) / np.sin(angle)
-    points = points.astype(start.dtype)
+    arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * stop) / np.sin(angle)
+    points: npt.NDArray[Floats] = arc.astype(start.dtype)
     points[0], points[-1] = start, stop
     return points
 
@@ -78,8 +78,10 @@ def interpolate_grid(
     Returns:
         z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
     """
-    interpolate = interpolate_spherical if spherical else interpolate_linear
-    z = interpolate(z_source, z_target, features)
+    if spherical:
+        z = interpolate_spherical(z_source, z_target, features)
+    else:
+        z = interpolate_linear(z_source, z_target, features)
     requested = steps(loss_source, loss_target, losses)
     return (
         np.broadcast_to(z, (losses, *z.shape)).copy(),
@@ -147,7 +149,7 @@ def grid_of_pair(
         calibrate: None asks the decoder for the requested losses as they are.
     """
     pair_z = encode(samples, loss, np.full(2, label, dtype=np.int64))
-    z, requested = interpolate_grid(*pair_z, float(loss[0]), float(loss[1]), features, losses, spherical)
+    z, requested = interpolate_grid(pair_z[0], pair_z[1], float(loss[0]), float(loss[1]), features, losses, spherical)
     real = np.zeros((losses, features), dtype=bool)
     real[0, 0] = real[-1, -1] = True
     labels = np.full(int((~real).sum()), label, dtype=np.int64)

@@ -15,7 +15,7 @@ from shiftlens.core.kinds import LossWorker
 
 UNLABELLED = -1
 
-Predict = Callable[[FloatArray], FloatArray]
+Predict = Callable[[FloatArray], npt.NDArray[np.float64]]
 """``predict(x (n, *sample)) -> (n, classes)`` probabilities."""
 
 
@@ -109,7 +109,7 @@ def score_domain(
     done = 0
     for x in domain.batches(batch_size):
         here = None if labels is None else labels[done : done + len(x)]
-        parts.append(score_batch(np.asarray(predict(x), dtype=np.float64), here, loss))
+        parts.append(score_batch(predict(x), here, loss))
         done += len(x)
         progress(done, len(domain))
     return join(parts)

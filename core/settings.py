@@ -288,7 +288,8 @@ class _Resolver:
         if "path" in values:
             where = self.base / str(values["path"])
             state = "" if where.exists() else f" ({where} does not exist)"
-            return f'no {kind.kind} knows what to do with {values["path"]!r}{state}; say which with "{name_key(kind)}": {names}'
+            known = f'say which with "{name_key(kind)}": {names}'
+            return f"no {kind.kind} knows what to do with {values['path']!r}{state}; {known}"
         return f'says no "{name_key(kind)}"; there are: {names}'
 
 

@@ -190,7 +190,7 @@ class Context:
 
     def score(self, x: FloatArray, label: IntArray) -> Scores:
         """Measure the loss of samples ``(n, *sample)`` as the classes ``(n,)``."""
-        return score_batch(np.asarray(self.predict(x), dtype=np.float64), label, self.loss)
+        return score_batch(self.predict(x), label, self.loss)
 
     def score_in_batches(self, x: FloatArray, label: IntArray) -> Scores:
         """`score`, a batch at a time, for as many samples as fit into memory once."""
@@ -229,10 +229,14 @@ class Context:
             roles.append(np.full(len(rows), TRIAL, np.int8))
         starts = (0, len(source), len(source) + len(target))
 
+        def changed(indices: IntArray) -> FloatArray:
+            assert trial is not None
+            return np.asarray(trial[indices], dtype=np.float32)
+
         def batch(indices: IntArray) -> FloatArray:
             x = np.empty((len(indices), *source.sample_shape), dtype=np.float32)
             which = np.searchsorted(starts, indices, side="right") - 1  # 0 source, 1 target, 2 trial
-            for number, rows_of in enumerate((source.batch, target.batch, lambda i: np.asarray(trial)[i])):
+            for number, rows_of in enumerate((source.batch, target.batch, changed)):
                 here = which == number
                 if here.any():
                     x[here] = rows_of(indices[here] - starts[number])

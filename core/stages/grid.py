@@ -68,9 +68,7 @@ def _select(context: Context) -> list[Pair]:
         return context.bundle.encode(x, scores[name].loss[indices], context.generator_labels(name)[indices])
 
     rng = np.random.default_rng(context.general.seed)
-    pairs: list[Pair] = context.settings.selector.build()(
-        Candidates(scores["source"], scores["target"], encode), rng
-    )
+    pairs: list[Pair] = context.settings.selector.build()(Candidates(scores["source"], scores["target"], encode), rng)
     if not pairs:
         raise InputError(
             f'the selector "{context.settings.selector.name}" found no pair; loosen its settings '
@@ -133,5 +131,8 @@ def _latents(context: Context) -> tuple[FloatArray, npt.NDArray[np.float64]]:
 
 
 STAGE = Stage(
-    "grid", settings=("selector", "grid", "batch_size", "seed"), after=("data", "classifier", "score", "export"), work=work
+    "grid",
+    settings=("selector", "grid", "batch_size", "seed"),
+    after=("data", "classifier", "score", "export"),
+    work=work,
 )

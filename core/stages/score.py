@@ -47,11 +47,11 @@ def work(context: Context) -> Outcome:
     return Outcome(outputs, {**facts, "warnings": _warnings(facts)})
 
 
-def _from(progress: Progress, before: int, total: int) -> Progress:
+def _from(progress: Progress, before: int, everything: int) -> Progress:
     """Progress of one domain as a part of the whole."""
 
-    def tell(done: int, _: int, **values: float) -> None:
-        progress(before + done, total, **values)
+    def tell(done: int, total: int, **values: float) -> None:
+        progress(before + done, everything, **values)
 
     return tell
 

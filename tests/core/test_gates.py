@@ -10,7 +10,7 @@ from shiftlens.core.gates import parse_gates
 
 @pytest.mark.parametrize("text", ["harmless", "drop", "drop=many", "fidelity=2", "harmful=1", "=0.5", "drop=nan"])
 def test_what_is_no_condition_is_told(text):
-    with pytest.raises(InputError, match="harmful, drop=0.05 or fidelity=0.8"):
+    with pytest.raises(InputError, match=r"harmful, drop=0\.05 or fidelity=0\.8"):
         parse_gates([text])
 
 

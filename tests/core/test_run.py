@@ -55,9 +55,14 @@ def test_a_record_that_cannot_be_read_means_the_stage_is_done_again(tmp_path):
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole(path) as temporary:
-        temporary.write_text("half of the new")
-        raise RuntimeError("power cut")
+
+    def cut_off():
+        with whole(path) as temporary:
+            temporary.write_text("half of the new")
+            raise RuntimeError("power cut")
+
+    with pytest.raises(RuntimeError):
+        cut_off()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

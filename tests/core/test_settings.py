@@ -96,7 +96,7 @@ grid: {features: 1, looses: 5}
     text = str(error)
     assert "6 mistakes" in text
     for part in (
-        "line 2, sead: is not a setting; did you mean \"seed\"?",
+        'line 2, sead: is not a setting; did you mean "seed"?',
         "line 4, target.pth",
         "line 5, classifier.train.epochs",
         'line 6, generator.name: there is no generator "autoencodr"; did you mean "autoencoder"?',
@@ -113,12 +113,12 @@ def test_what_is_missing_is_told(tmp_path, host):
 
 @pytest.mark.parametrize("text", ["[1, 2]", "a: [", "just words", "a: 1\na: 2\n"])
 def test_what_is_no_settings_file_is_told(tmp_path, host, text):
-    with pytest.raises(InputError, match="analysis.yaml"):
+    with pytest.raises(InputError, match=r"analysis\.yaml"):
         load_settings(write(tmp_path, text), host)
 
 
 def test_no_python_objects_from_yaml(tmp_path, host):
-    with pytest.raises(InputError, match="analysis.yaml"):
+    with pytest.raises(InputError, match=r"analysis\.yaml"):
         load_settings(write(tmp_path, "name: !!python/object/apply:os.system ['true']\n"), host)
 
 
