@@ -78,10 +78,8 @@ def interpolate_grid(
     Returns:
         z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
     """
-    if spherical:
-        z = interpolate_spherical(z_source, z_target, features)
-    else:
-        z = interpolate_linear(z_source, z_target, features)
+    interpolate = interpolate_spherical if spherical else interpolate_linear
+    z: npt.NDArray[Floats] = interpolate(z_source, z_target, features)
     requested = steps(loss_source, loss_target, losses)
     return (
         np.broadcast_to(z, (losses, *z.shape)).copy(),

@@ -20,7 +20,7 @@ import yaml
 import shiftlens
 from shiftlens.core.errors import InputError, ShiftlensError
 from shiftlens.core.files import write_text
-from shiftlens.core.host import Host
+from shiftlens.core.host import Host, near_miss
 from shiftlens.core.run import Record, Run
 from shiftlens.core.settings import Choice, Settings
 from shiftlens.core.stages import classifier, data, explain, export, generate, grid, render, score, trial
@@ -63,9 +63,9 @@ def run(
     Raises:
         ShiftlensError: something that a person can act on; nothing written so far is lost.
     """
-    for stage in (until, from_):
-        if stage is not None and stage not in NAMES:
-            raise InputError(f'there is no stage "{stage}"; there are: {", ".join(NAMES)}')
+    for asked in (until, from_):
+        if asked is not None and asked not in NAMES:
+            raise InputError(f'there is no stage "{asked}"; {near_miss(asked, NAMES)}there are: {", ".join(NAMES)}')
     if until and from_ and NAMES.index(from_) > NAMES.index(until):
         raise InputError(f"--from {from_} comes after --until {until}: nothing would be done")
     host = host or Host()
@@ -73,9 +73,6 @@ def run(
     _refuse_foreign(directory.path)
     with _held(directory), _logging_to(directory.path / "log.txt"):
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
-        write_text(
-            directory.path / "settings.yaml", yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True)
-        )
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
         if from_:
@@ -84,6 +81,8 @@ def run(
         records: dict[str, Record] = {}
         for stage in STAGES:
             records[stage.name] = _do(stage, context, records)
+            if stage is data.STAGE:  # not before the data is known to be usable: an earlier run's file stays until then
+                _write_settings(directory, settings)
             if stage.name == until:
                 break
         host.notify("run_finished", run=directory)
@@ -149,6 +148,11 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _write_settings(directory: Run, settings: Settings) -> None:
+    text = yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True)
+    write_text(directory.path / "settings.yaml", text)
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "analysis"
 
@@ -162,8 +166,8 @@ def _refuse_foreign(path: Path) -> None:
 
 
 def _is_begun(path: Path) -> bool:
-    """Whether only the marks of a run that was cut off at its very start are there."""
-    return all(entry.name in (".lock", "log.txt") for entry in path.iterdir())
+    """Whether only the traces of a run that did not get past its first stage are there."""
+    return all(entry.name in (".lock", "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
 
 
 def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
@@ -204,5 +208,3 @@ def _logging_to(path: Path) -> Iterator[None]:
         logger.setLevel(level)
         logger.removeHandler(handler)
         handler.close()
-
-

@@ -41,7 +41,8 @@ class Scores:
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """Whether the prediction is the label; False where there is no label."""
-        return self.prediction == self.label
+        right: npt.NDArray[np.bool_] = self.prediction == self.label
+        return right
 
     @property
     def labelled(self) -> bool:
@@ -66,10 +67,10 @@ def probabilities_of(
             "check its normalisation and the samples' range"
         )
     if output == "probabilities":
-        return values / np.maximum(values.sum(axis=1, keepdims=True), 1e-12)
-    shifted = values - values.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    result: npt.NDArray[np.float64] = exponentials / exponentials.sum(axis=1, keepdims=True)
+        positive = values
+    else:
+        positive = np.exp(values - values.max(axis=1, keepdims=True))
+    result: npt.NDArray[np.float64] = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
     return result
 
 

@@ -43,7 +43,6 @@ def work(context: Context) -> Outcome:
     assert isinstance(loss, Loss)
     causes, remarks = _causes(context, trial)
     results = Results(
-        schema=1,
         shiftlens=shiftlens.__version__,
         name=context.general.name,
         kind=data["kind"],
