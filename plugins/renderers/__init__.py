@@ -1,1 +1,54 @@
-"""Built-in renderers."""
+"""Built-in renderers: the report for people, the same as JSON for scripts, and a short page of Markdown.
+
+Nothing here needs torch; jinja2, Pillow and numpy are imported when a report is rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import Field
+
+from shiftlens.core.hookspecs import hookimpl
+from shiftlens.core.kinds import ComponentSettings, Renderer, RendererWorker
+
+
+class HtmlSettings(ComponentSettings):
+    """Settings of the HTML report."""
+
+    pairs: int = Field(50, ge=1, description="pairs of samples to page through; results.json always holds all")
+
+
+def build_html(settings: HtmlSettings) -> RendererWorker:
+    """The HTML report."""
+    from shiftlens.plugins.renderers.html import HtmlRenderer
+
+    return HtmlRenderer(settings.pairs)
+
+
+def build_json(settings: ComponentSettings) -> RendererWorker:
+    """results.json."""
+    from shiftlens.plugins.renderers.json_file import render
+
+    return render
+
+
+def build_markdown(settings: ComponentSettings) -> RendererWorker:
+    """report.md."""
+    from shiftlens.plugins.renderers.markdown import render
+
+    return render
+
+
+@hookimpl
+def shiftlens_renderers() -> Iterator[Renderer]:
+    """The three built-in renderers."""
+    yield Renderer(
+        name="html",
+        summary="one self-contained page for people: report.html",
+        settings=HtmlSettings,
+        build=build_html,
+        reference="FIG. 10, FIG. 11",
+    )
+    yield Renderer(name="json", summary="everything, for scripts: results.json", build=build_json)
+    yield Renderer(name="markdown", summary="the findings in one short page: report.md", build=build_markdown)

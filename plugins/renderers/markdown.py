@@ -1,0 +1,78 @@
+"""report.md: the findings in one short page, for a pull request or a chat."""
+
+from __future__ import annotations
+
+import re
+
+from shiftlens.core.fidelity import LOW_FIDELITY
+from shiftlens.core.report import Report
+from shiftlens.core.results import Cause, Results
+from shiftlens.plugins.renderers.words import interval, number, percent, points, signed, with_unit
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+
+
+def plain(text: str) -> str:
+    """Text with everything escaped that Markdown or HTML would read as markup, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def render(report: Report) -> dict[str, bytes]:
+    """``{"report.md": ...}``."""
+    results = report.results
+    parts = [f"# {plain(results.name)}", plain(results.headline), _accuracies(results)]
+    if results.warnings:
+        parts.append("\n".join(f"- **Warning:** {plain(warning)}" for warning in results.warnings))
+    if results.causes:
+        parts += ["## Why", _causes(results)]
+    if results.unexplained:
+        rest = results.unexplained
+        share = percent(rest.share) + interval(rest.ci, percent)
+        parts.append(f"Not explained by any factor: {share} of the loss gap. {plain(rest.sentence)}".rstrip())
+    parts += [plain(found.sentence) for found in results.interactions]
+    if results.remedy:
+        parts += ["## What to do", plain(results.remedy.sentence)]
+    if results.pairs:
+        parts += ["## The grid", _trust(results)]
+    parts.append(f"shiftlens {plain(results.shiftlens)}, seed {results.provenance.seed}. Pictures are in report.html.")
+    return {"report.md": ("\n\n".join(parts) + "\n").encode("utf-8")}
+
+
+def _accuracies(results: Results) -> str:
+    accuracy, loss = results.accuracy, results.loss
+    change = "the target has no labels"
+    if accuracy.target is not None:
+        change = points(accuracy.target - accuracy.source)
+    return "\n".join(
+        [
+            "| | source | target | change |",
+            "|---|---|---|---|",
+            f"| accuracy | {percent(accuracy.source, 1)} | {percent(accuracy.target, 1)} | {change} |",
+            f"| mean loss, {plain(results.loss_unit)} | {number(loss.source)} | {number(loss.target)} | "
+            f"{signed(None if loss.target is None else loss.target - loss.source)} |",
+            f"| samples | {results.samples.source:,} | {results.samples.target:,} | |",
+        ]
+    )
+
+
+def _causes(results: Results) -> str:
+    rows = ["| factor | verdict | source → target | adds to the loss | share of the gap | |", "|---|---|---|---|---|---|"]
+    return "\n".join([*rows, *(_row(cause) for cause in results.causes)])
+
+
+def _row(cause: Cause) -> str:
+    moved = ""
+    if cause.shift:
+        moved = f"{number(cause.shift.source)} → {with_unit(cause.shift.target, plain(cause.shift.unit))}"
+    effect = signed(cause.effect) + interval(cause.ci, signed)
+    share = percent(cause.share) + interval(cause.share_ci, percent)
+    name, sentence = plain(cause.factor), plain(cause.sentence)
+    return f"| {name} | **{cause.verdict}** | {moved} | {effect} | {share} | {sentence} |"
+
+
+def _trust(results: Results) -> str:
+    fidelity = results.fidelity.spearman
+    text = f"Fidelity {number(fidelity)}, leak {number(results.leak.r2)}, {len(results.pairs)} pairs."
+    if fidelity is None or fidelity < LOW_FIDELITY:
+        return f"{text} **This grid does not do what it says:** draw no conclusion from it."
+    return text

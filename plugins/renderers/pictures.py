@@ -1,0 +1,189 @@
+"""Samples as pictures: images as tiles of one sheet per pair, series as lines, vectors as bars.
+
+An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a PNG data URI. Lines and
+bars are SVG paths that take their colour from the page, so they work on dark and light. Behind each line or bar
+stands the *ghost*: the sample that the row of pictures began with, so that a change can be seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.floating]
+
+LARGEST_TILE = 128  # pixels a side; more than a cell of the grid shows on a dense screen
+PIXEL_BUDGET = 6_000_000  # of all tiles together: keeps a page of fifty pairs of large photographs openable
+PIXELATED_BELOW = 96  # smaller images are scaled up with hard pixels, so that nothing is shown that is not there
+WIDTH, HEIGHT = 200, 120  # view box of lines and bars
+LONGEST_LINE = 150  # values; a longer series is drawn as the band between its smallest and largest values
+BINS = 100
+MOST_LANES = 6  # channels of a series drawn below each other
+MOST_BARS = 60
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One sample, ready to be drawn: a window onto a sheet, or a path with its ghost.
+
+    Attributes:
+        view_box: of the SVG.
+        sheet: id of the sheet that the window looks at; empty for paths.
+        line, area: path data, stroked or filled; empty for images.
+        ghost: path data of the sample that it is compared with, drawn faintly.
+    """
+
+    view_box: str
+    sheet: str = ""
+    line: str = ""
+    area: str = ""
+    ghost: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Tiles of one pair as a PNG; ``pixelated`` tells to scale it with hard pixels."""
+
+    id: str
+    uri: str
+    width: int
+    height: int
+    pixelated: bool
+
+
+def largest_side(tiles: int) -> int:
+    """Longest side in pixels that each of so many tiles may have."""
+    return int(min(LARGEST_TILE, max(24.0, (PIXEL_BUDGET / max(tiles, 1)) ** 0.5)))
+
+
+def image_sheet(name: str, samples: Floats, side: int) -> tuple[Sheet, list[Picture]]:
+    """Images ``(n, C, H, W)`` in [0, 1] as one sheet and a window for each; equal images share a tile.
+
+    One channel is grey, three are colours; of any other number the mean is shown. ``side`` bounds the tiles' size.
+    """
+    from PIL import Image
+
+    pixels = _pixels(samples)  # (n, H, W) or (n, H, W, 3) uint8
+    if max(pixels.shape[1:3]) > side:
+        scale = side / max(pixels.shape[1:3])
+        size = tuple(max(1, round(n * scale)) for n in (pixels.shape[2], pixels.shape[1]))
+        resized = [np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.LANCZOS)) for tile in pixels]
+        pixels = np.stack(resized)
+    height, width = pixels.shape[1:3]
+
+    tiles: dict[bytes, int] = {}
+    places = [tiles.setdefault(tile.tobytes(), len(tiles)) for tile in pixels]
+    first = [places.index(place) for place in range(len(tiles))]
+    # One pixel of margin repeats each tile's edge: a browser that samples just outside a window finds no neighbour.
+    margin = [(0, 0), (1, 1), (1, 1), (0, 0)][: pixels.ndim]
+    framed = np.pad(pixels[first], margin, mode="edge")
+    columns = int(np.ceil(len(framed) ** 0.5))
+    rows = -(-len(framed) // columns)
+    canvas = np.zeros((rows * (height + 2), columns * (width + 2), *pixels.shape[3:]), dtype=np.uint8)
+    corners = []
+    for place, tile in enumerate(framed):
+        y, x = place // columns * (height + 2), place % columns * (width + 2)
+        canvas[y : y + height + 2, x : x + width + 2] = tile
+        corners.append((x + 1, y + 1))
+
+    stream = io.BytesIO()
+    Image.fromarray(canvas).save(stream, format="PNG", optimize=True)
+    uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    sheet = Sheet(name, uri, canvas.shape[1], canvas.shape[0], max(height, width) < PIXELATED_BELOW)
+    windows = [f"{corners[place][0]} {corners[place][1]} {width} {height}" for place in places]
+    return sheet, [Picture(window, sheet=name) for window in windows]
+
+
+def _pixels(samples: Floats) -> npt.NDArray[np.uint8]:
+    """``(n, C, H, W)`` in [0, 1] to ``(n, H, W)`` or ``(n, H, W, 3)`` uint8."""
+    channels = samples.shape[1]
+    if channels == 3:
+        shown = np.moveaxis(samples, 1, -1)  # (n, H, W, 3)
+    else:
+        shown = samples.mean(axis=1)  # (n, H, W)
+    return (np.clip(np.nan_to_num(shown, nan=0.5), 0, 1) * 255).round().astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Range:
+    """Smallest and largest value, by channel of a series or by column of a vector: ``(C,)`` or ``(F,)`` each."""
+
+    low: npt.NDArray[np.float64]
+    high: npt.NDArray[np.float64]
+
+    def scaled(self, sample: Floats) -> npt.NDArray[np.float64]:
+        """A sample with every value in [0, 1]; a constant channel lies in the middle."""
+        shape = (-1,) + (1,) * (sample.ndim - 1)
+        low, width = self.low.reshape(shape), (self.high - self.low).reshape(shape)
+        flat = width <= 0
+        scaled = np.where(flat, 0.5, (np.nan_to_num(sample) - low) / np.where(flat, 1.0, width))
+        return np.asarray(np.clip(scaled, 0.0, 1.0), dtype=np.float64)
+
+
+def range_of(samples: Floats) -> Range:
+    """The range of samples ``(n, C, T)`` by channel, or of vectors ``(n, F)`` by column."""
+    axes = (0, *range(2, samples.ndim))
+    finite = np.nan_to_num(np.asarray(samples, dtype=np.float64))
+    return Range(finite.min(axis=axes), finite.max(axis=axes))
+
+
+def series_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
+    """Series ``(n, C, T)`` as lines, with the series ``ghost`` ``(C, T)`` faintly behind each."""
+    long = samples.shape[-1] > LONGEST_LINE
+    path = _band if long else _polyline
+    drawn = [path(scale.scaled(sample)) for sample in samples]
+    behind = path(scale.scaled(ghost))
+    view = f"0 0 {WIDTH} {HEIGHT}"
+    return [Picture(view, area=d if long else "", line="" if long else d, ghost=behind) for d in drawn]
+
+
+def _lanes(sample: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
+    """Channels ``(C, T)`` in [0, 1] as heights in the view box, each in a lane of its own, and the lanes' height."""
+    shown = sample[:MOST_LANES]
+    lane = HEIGHT / len(shown)
+    tops = np.arange(len(shown))[:, None] * lane
+    return tops + lane * (0.06 + 0.88 * (1 - shown)), lane
+
+
+def _polyline(sample: npt.NDArray[np.float64]) -> str:
+    lanes, _ = _lanes(sample)
+    x = np.linspace(0, WIDTH, lanes.shape[1])
+    return "".join("M" + "L".join(f"{a:.0f} {b:.0f}" for a, b in zip(x, lane, strict=True)) for lane in lanes)
+
+
+def _band(sample: npt.NDArray[np.float64]) -> str:
+    """The band between the smallest and the largest value of each of BINS stretches, at least a hairline high."""
+    lanes, _ = _lanes(sample)
+    starts = np.linspace(0, lanes.shape[1], BINS, endpoint=False).astype(int)
+    top = np.minimum.reduceat(lanes, starts, axis=1)  # (C, BINS)
+    bottom = np.maximum(np.maximum.reduceat(lanes, starts, axis=1), top + 1)
+    x = np.linspace(0, WIDTH, BINS)
+    parts = []
+    for above, below in zip(top, bottom, strict=True):
+        there = [f"{a:.0f} {b:.0f}" for a, b in zip(x, above, strict=True)]
+        back = [f"{a:.0f} {b:.0f}" for a, b in zip(x[::-1], below[::-1], strict=True)]
+        parts.append("M" + "L".join(there + back) + "Z")
+    return "".join(parts)
+
+
+def vector_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
+    """Vectors ``(n, F)`` as bars, one a column, each scaled to its column's range; the ghost ``(F,)`` as ticks."""
+    shown = min(samples.shape[1], MOST_BARS)
+    step = WIDTH / shown
+    width = max(1.0, 0.72 * step)
+    left = (np.arange(shown) + 0.5) * step - width / 2
+
+    def tops(sample: Floats) -> npt.NDArray[np.float64]:
+        return np.asarray(HEIGHT * (0.95 - 0.89 * scale.scaled(sample)[:shown]))
+
+    def bars(sample: Floats) -> str:
+        return "".join(f"M{x:.1f} {HEIGHT}V{y:.0f}h{width:.1f}V{HEIGHT}z" for x, y in zip(left, tops(sample), strict=True))
+
+    ticks = "".join(
+        f"M{x - 0.1 * step:.1f} {y:.0f}h{width + 0.2 * step:.1f}" for x, y in zip(left, tops(ghost), strict=True)
+    )
+    return [Picture(f"0 0 {WIDTH} {HEIGHT}", area=bars(sample), ghost=ticks) for sample in samples]
