@@ -15,7 +15,7 @@ from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
-from shiftlens.core.training import Schedule, Training, pick_device
+from shiftlens.core.training import Schedule, Training, one_core_free, pick_device
 from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, Scale, check_shape
 from shiftlens.plugins.generators.settings import GeneratorSettings
 
@@ -128,7 +128,7 @@ def _reconstruction_mse(encoder: nn.Module, decoder: nn.Module, data: TrainingDa
 def _stream(function: Callable[[Tensor, IntArray], Tensor], data: TrainingData, rows: IntArray) -> list[Any]:
     """``function(x, rows)`` over the rows in batches, as numpy arrays."""
     found = []
-    with torch.no_grad():
+    with one_core_free(), torch.no_grad():
         for start in range(0, len(rows), ROWS_PER_CALL):
             here = rows[start : start + ROWS_PER_CALL]
             found.append(function(torch.from_numpy(data.batch(here)), here).numpy())
