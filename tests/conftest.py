@@ -2,8 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from shiftlens import Run, load_settings, run
+from shiftlens.core.demo import write_demo
+
+QUICK = ("generator.steps=200", "selector.pairs=4", "trial.samples=400", "trial.rows=600", "trial.bootstrap=100")
 
 # Real data and two busy cores make single examples slow at times: no deadline, fewer examples, same every time.
 settings.register_profile("shiftlens", deadline=None, max_examples=40, derandomize=True)
 settings.load_profile("shiftlens")
+
+
+@dataclass(frozen=True)
+class DemoRun:
+    """A finished run, its settings file, and what was changed in it to make it quick."""
+
+    config: Path
+    run: Run
+    overrides: tuple[str, ...] = QUICK
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
+    """The whole pipeline, once for all tests, on the demo's real digits with short training and few pairs."""
+    folder = tmp_path_factory.mktemp("demo")
+    config = write_demo(folder)
+    return DemoRun(config, run(load_settings(config, overrides=QUICK), folder / "run"))
