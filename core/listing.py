@@ -83,7 +83,9 @@ def component_text(host: Host, name: str) -> str:
         fields = component.settings.model_fields
         if fields:
             lines += ["", "settings"]
-            rows = [(key, _type(info.annotation), _default(info), info.description or "") for key, info in fields.items()]
+            rows = [
+                (key, _type(info.annotation), _default(info), info.description or "") for key, info in fields.items()
+            ]
             lines += [f"  {row}" for row in _columns(rows)]
         lines += ["", "to use it", *(f"  {line}" for line in _example(offer).splitlines())]
         parts.append("\n".join(lines))
@@ -122,7 +124,7 @@ def _default(info: Any) -> str:
     if info.is_required():
         return "required"
     value = info.get_default(call_default_factory=True)
-    return "" if value is PydanticUndefined else yaml.safe_dump(_plain(value), default_flow_style=True).split("\n")[0]
+    return "" if value is PydanticUndefined else yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000).split("\n")[0]
 
 
 def _plain(value: Any) -> Any:
@@ -148,7 +150,9 @@ def _example(offer: Offer) -> str:
         return yaml.safe_dump({SLOT_OF[component.kind]: values}, sort_keys=False).rstrip()
     if component.kind == "target":
         return f"shiftlens export RUN --target {component.name} --out DIR"
-    return yaml.safe_dump({"reports" if component.kind == "renderer" else "factors": [values]}, sort_keys=False).rstrip()
+    return yaml.safe_dump(
+        {"reports" if component.kind == "renderer" else "factors": [values]}, sort_keys=False
+    ).rstrip()
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
