@@ -21,7 +21,8 @@ Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 GREY = 0.02  # mean chroma below which an image counts as grey
-PLAIN_SHARE = 0.6  # share of samples on a plain ground from which a set counts as figures, not photographs
+FIGURES = 0.6  # share of samples on a plain ground from which a set counts as figures
+PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few plain ones as photographs too
 
 
 def lightness(x: FloatArray) -> FloatArray:
@@ -49,11 +50,13 @@ class Figure:
     """A sample seen as a figure on a plain ground: ``pixel = ground + mask * (colour - ground)``.
 
     Attributes:
-        plain: ``(N,)`` whether there is a plain ground at all; where not, the other fields mean little.
+        plain: ``(N,)`` whether there is a plain ground at all; where not, the other fields mean little. None is
+            plain where few of the others in the set are.
         ground: ``(N, C)`` colour of the ground, the median along the border.
         colour: ``(N, C)`` colour of the figure, where it differs most from the ground.
         mask: ``(N, H, W)`` 0 on the ground, 1 on the figure, in between on soft edges.
         peak: ``(N,)`` largest difference from the ground in any channel: what ``mask`` was divided by.
+        calm: ``(N, H, W)`` the mask of the smoothed sample, in which noise on the ground hardly shows.
     """
 
     plain: Mask
@@ -61,20 +64,28 @@ class Figure:
     colour: FloatArray
     mask: FloatArray
     peak: FloatArray
+    calm: FloatArray
 
 
 def figure(x: FloatArray) -> Figure:
     """Tell figure from ground. It works for light on dark, dark on light and any colours."""
-    border = np.concatenate([x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]], axis=2)  # (N, C, 2H + 2W)
-    ground = np.median(border, axis=2)
+    ring = [x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]]
+    ground = np.median(np.concatenate(ring, axis=2), axis=2)
     away = np.abs(x - ground[:, :, None, None]).max(1)  # (N, H, W)
     peak = peak_of(away)
-    stray = np.quantile(np.abs(border - ground[:, :, None]).max(1), 0.7, axis=1)
-    plain = (peak > 0.1) & (stray < 0.3 * peak)
+    # The test is made on smoothed samples, so that noise on a plain ground does not hide it.
+    calm = np.stack([noise_free(x[:, channel]) for channel in range(x.shape[1])], axis=1)
+    part = np.abs(calm - ground[:, :, None, None]).max(1) / np.maximum(peak, 1e-6)[:, None, None]
+    on_ground, between = part < 0.15, (part >= 0.2) & (part < 0.5)
+    along = np.concatenate([on_ground[:, 0], on_ground[:, -1], on_ground[:, :, 0], on_ground[:, :, -1]], axis=1)
+    # Most of the border is ground, a good part of the sample is, and little lies between figure and ground.
+    plain = (peak > 0.1) & (along.mean(1) > 0.6) & (on_ground.mean((1, 2)) > 0.25) & (between.mean((1, 2)) < 0.3)
+    if plain.mean() < PHOTOGRAPHS:  # a bird before an even sky is measured as the photographs around it are
+        plain[:] = False
     mask = np.clip(away / np.maximum(peak, 1e-6)[:, None, None], 0, 1)
     weight = mask**8
     colour = np.einsum("nchw,nhw->nc", x, weight) / np.maximum(weight.sum((1, 2)), 1e-6)[:, None]
-    return Figure(plain, ground, colour.astype(np.float32), mask, peak)
+    return Figure(plain, ground, colour.astype(np.float32), mask, peak, part)
 
 
 def peak_of(away: FloatArray) -> FloatArray:
@@ -84,6 +95,15 @@ def peak_of(away: FloatArray) -> FloatArray:
     return np.asarray(np.partition(flat, -top, axis=1)[:, -top:].mean(1))
 
 
+def noise_free(light: FloatArray) -> FloatArray:
+    """Two passes of the weights 1, 2, 1 along both axes: about a Gaussian of 1 px."""
+    for _ in range(2):
+        wide = np.pad(light, ((0, 0), (1, 1), (1, 1)), mode="edge")
+        tall = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
+        light = (tall[:, :, :-2] + 2 * tall[:, :, 1:-1] + tall[:, :, 2:]) / 16
+    return light
+
+
 def firm(mask: FloatArray) -> FloatArray:
     """The mask with its middle stretched, so that faint noise on the ground does not count as figure."""
     return np.clip(2 * mask - 0.5, 0, 1)
@@ -91,7 +111,7 @@ def firm(mask: FloatArray) -> FloatArray:
 
 def photographs(x: FloatArray) -> bool:
     """Whether most samples have no plain ground."""
-    return bool(figure(x).plain.mean() < PLAIN_SHARE)
+    return bool(figure(x).plain.mean() < FIGURES)
 
 
 def strength_reaching(

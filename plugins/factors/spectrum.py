@@ -67,7 +67,9 @@ class Sharpness:
             return pixels.clipped(restore(spectrum * gain))
 
         start = self.measure(x)
-        limit = np.where(delta < 0, -4.0, 3.0)
+        # An edge of width w blurred with sigma is steep as 1 / sqrt(w² + sigma²): no more sigma than twice that.
+        fall = np.nan_to_num(start / np.maximum(start + delta, 0.05), nan=1)
+        limit = np.where(delta < 0, -np.minimum(2.5 * np.sqrt(np.maximum(fall**2 - 1, 0)), 4), 3.0)
         strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(change(s)), 6)
         return np.where(pixels.per_sample(strength, x) == 0, x, change(strength))
 
@@ -84,6 +86,70 @@ def edge_steepness(light: FloatArray) -> Values:
     return np.where(contrast > 0.01, steep / np.maximum(contrast, 0.01), np.nan)
 
 
+class FrequencyBalance:
+    """Coarse against fine structure: variance in the low over that in the middle frequencies, in decibels.
+
+    Low means wavelengths above a quarter of the image, middle those down to a tenth of it; the finest detail, where
+    blur and noise live, is left out of the measure. Changed by weighting low against all other frequencies while the
+    variance, and so the contrast, stays.
+    """
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)`` in dB; NaN for flat images."""
+        return band_ratio(transform(pixels.lightness(x)))
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        spectrum = transform(x)
+        # From the low to the middle band over half an octave, so that no edge of the filter rings.
+        waves = waves_across(*x.shape[-2:])
+        is_low = np.clip(2 * np.log2(LOW * 2**0.5 / np.maximum(waves, 0.1)), 0, 1)
+        constant = waves == 0
+        energy = (spectrum**2).sum(1)  # (N, H, W)
+
+        def change(decibels: Values) -> FloatArray:
+            gain = 10 ** (pixels.per_sample(decibels / 20, energy) * is_low)  # (N, H, W)
+            before = np.where(constant, 0, energy).sum((1, 2))
+            after = np.where(constant, 0, energy * gain**2).sum((1, 2))
+            gain *= np.sqrt(before / np.maximum(after, 1e-12))[:, None, None]
+            gain[:, constant] = 1
+            return pixels.clipped(restore(spectrum * gain[:, None]))
+
+        start = self.measure(x)
+        limit = np.clip(2 * delta, -12, 12)
+        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(change(s)), 5)
+        return np.where(pixels.per_sample(strength, x) == 0, x, change(strength))
+
+    def refuses(self, x: FloatArray) -> str:
+        if min(x.shape[2:]) < 2 * MIDDLE:
+            return f"the bands of frequencies need {2 * MIDDLE} px, and these images are smaller"
+        return "the samples are flat: they have no structure" if np.isnan(self.measure(x)).mean() > 0.5 else ""
+
+
+LOW, MIDDLE = 4, 10  # waves across the image up to which frequencies are low, and middle
+
+
+@cache
+def waves_across(height: int, width: int) -> FloatArray:
+    """Waves across the image of each coefficient of `transform`, ``(height, width)``."""
+    rows, columns = np.arange(height) / 2, np.arange(width) / 2
+    return np.asarray(np.hypot(rows[:, None], columns), dtype=np.float32)
+
+
+def bands(height: int, width: int) -> tuple[pixels.Mask, pixels.Mask]:
+    """Which coefficients are of low and which of middle frequency, each ``(height, width)``."""
+    waves = waves_across(height, width)
+    return (waves > 0) & (waves <= LOW), (waves > LOW) & (waves <= MIDDLE)
+
+
+def band_ratio(spectrum: FloatArray) -> Values:
+    """Low over middle energy of transformed lightness ``(N, H, W)``, in dB ``(N,)``; NaN where there is none."""
+    low, middle = ((spectrum[:, band] ** 2).sum(1, dtype=np.float64) for band in bands(*spectrum.shape[1:]))
+    seen = (low > 1e-6) & (middle > 1e-6)
+    return np.where(seen, 10 * np.log10(np.where(seen, low, 1) / np.where(seen, middle, 1)), np.nan)
+
+
 FACTORS: tuple[Factor, ...] = (
     Factor(
         name="sharpness",
@@ -92,5 +158,13 @@ FACTORS: tuple[Factor, ...] = (
         unit="of contrast per px",
         noun=("Sharper images", "Blurrier images"),
         confused_with=("scale", "jpeg", "noise", "stroke-thickness"),
+    ),
+    Factor(
+        name="frequency-balance",
+        summary="coarse against fine structure",
+        build=lambda settings: FrequencyBalance(),
+        unit="dB",
+        noun=("Coarser structure", "Finer structure"),
+        confused_with=("sharpness", "scale", "stroke-thickness"),
     ),
 )

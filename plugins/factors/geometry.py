@@ -1,0 +1,238 @@
+"""Rotation, position and scale: where and how the figure stands.
+
+All three move pixels by one resampling with a cubic kernel (Catmull and Rom), which reproduces the image exactly when
+nothing moves and blurs little otherwise. What comes in from outside is the ground where there is a plain one, else
+the mirrored image.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shiftlens.core.domain import FloatArray
+from shiftlens.core.kinds import Factor
+from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors.pixels import Values
+
+ROUND = 0.1  # figures less elongated than this, and photographs with less of a grid, have no direction
+FAINT = 0.2  # part of the figure's distance from the ground below which a pixel does not count
+PER_DOUBLING = 0.036  # of the image's size: what a zoom to double size moves the spread of detail by, on CIFAR-10
+
+
+def moved(x: FloatArray, inverse: Values, centre: Values, offset: Values) -> FloatArray:
+    """Resample: the pixel at ``p`` becomes the value at ``inverse @ (p - centre - offset) + centre``.
+
+    Args:
+        x: ``(N, C, H, W)``.
+        inverse: ``(N, 2, 2)`` maps (row, column) in the result to the original.
+        centre: ``(N, 2)`` (row, column) of the fixed point.
+        offset: ``(N, 2)`` the move in px.
+    """
+    count, channels, height, width = x.shape
+    margin = min(height, width) // 2
+    figure = pixels.figure(x)
+    sides = ((0, 0), (0, 0), (margin, margin), (margin, margin))
+    wide = np.pad(x, sides, mode="reflect")
+    inner = np.pad(np.ones((height, width), dtype=bool), margin)
+    wide = np.where(
+        figure.plain[:, None, None, None] & ~inner, figure.ground[:, :, None, None].astype(np.float32), wide
+    )
+    tall, broad = wide.shape[2:]
+    lines = np.ascontiguousarray(wide.transpose(0, 2, 3, 1)).reshape(-1, channels)  # one row a pixel
+
+    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).reshape(2, -1)  # (2, P)
+    origin = (centre + offset)[:, :, None]
+    place = inverse @ (grid[None] - origin) + centre[:, :, None] + margin  # (N, 2, P)
+    place = np.clip(place, 1, np.array([tall, broad])[None, :, None] - 3)
+    whole = np.floor(place).astype(np.int64)
+    weights = cubic((place - whole).astype(np.float32))  # (4, N, 2, P)
+    first = (np.arange(count) * tall * broad)[:, None] + (whole[:, 0] - 1) * broad + whole[:, 1] - 1  # (N, P)
+    result = np.zeros((count, height * width, channels), dtype=np.float32)
+    for row in range(4):
+        for column in range(4):
+            weight = weights[row, :, 0] * weights[column, :, 1]
+            result += np.take(lines, first + row * broad + column, axis=0) * weight[:, :, None]
+    return pixels.clipped(result.transpose(0, 2, 1).reshape(x.shape))
+
+
+def cubic(part: FloatArray) -> FloatArray:
+    """Catmull and Rom's weights of the four pixels around a place, the first axis of the result."""
+    t, t2, t3 = part, part**2, part**3
+    return np.stack([-t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2, -3 * t3 + 4 * t2 + t, t3 - t2]) / 2
+
+
+def unturned(count: int) -> Values:
+    """``(N, 2, 2)`` identities."""
+    return np.tile(np.eye(2), (count, 1, 1))
+
+
+def middle(x: FloatArray) -> Values:
+    """``(N, 2)`` centre of the image (row, column)."""
+    return np.tile((np.array(x.shape[2:]) - 1) / 2, (len(x), 1))
+
+
+def moments(figure: pixels.Figure) -> tuple[Values, Values]:
+    """Centroid ``(N, 2)`` as (row, column) and covariance ``(N, 2, 2)`` in px² of the figure."""
+    weight = np.maximum(figure.calm - FAINT, 0).astype(np.float64)
+    total = np.maximum(weight.sum((1, 2)), 1e-9)
+    rows, columns = np.arange(weight.shape[1]), np.arange(weight.shape[2])
+    along_rows, along_columns = weight.sum(2), weight.sum(1)  # (N, H), (N, W)
+    centre = np.stack([along_rows @ rows, along_columns @ columns], axis=1) / total[:, None]
+    mixed = np.einsum("nhw,h,w->n", weight, rows, columns, optimize=True) / total - centre[:, 0] * centre[:, 1]
+    # The smoothing behind `calm` has itself spread the figure by a variance of 1 px² along both axes.
+    row_spread = along_rows @ rows**2 / total - centre[:, 0] ** 2 - 1
+    column_spread = along_columns @ columns**2 / total - centre[:, 1] ** 2 - 1
+    covariance = np.stack([row_spread, mixed, mixed, column_spread], axis=1).reshape(-1, 2, 2)
+    return centre, covariance
+
+
+class Rotation:
+    """Tilt in degrees, anticlockwise, 0 is upright.
+
+    On a plain ground the direction of the figure's longer axis, in [-90, 90); in photographs, where most edges are
+    level or plumb, the turn of that grid of edges, in [-45, 45), which repeats after 90 degrees already.
+    """
+
+    period: float | None = 180.0
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)``; NaN for round figures and for photographs without a grid of edges."""
+        figure = pixels.figure(x)
+        _, covariance = moments(figure)
+        rows, columns, mixed = covariance[:, 0, 0], covariance[:, 1, 1], covariance[:, 0, 1]
+        # A tilt to the left (anticlockwise) leads up and left: rows and columns then grow together.
+        longer = np.rad2deg(np.arctan2(2 * mixed, rows - columns)) / 2
+        stretch = np.hypot(rows - columns, 2 * mixed) / np.maximum(rows + columns, 1e-9)
+        grid, clear = edge_grid(pixels.lightness(x))
+        return np.where(figure.plain, np.where(stretch < ROUND, np.nan, longer), np.where(clear < ROUND, np.nan, grid))
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        figure = pixels.figure(x)
+        centroid, _ = moments(figure)
+        centre = np.where(figure.plain[:, None], centroid, middle(x))
+        angle = np.deg2rad(delta)
+        # Rows grow downwards: an anticlockwise turn takes (row, column) from there.
+        inverse = np.stack([np.cos(angle), np.sin(angle), -np.sin(angle), np.cos(angle)], axis=1).reshape(-1, 2, 2)
+        return moved(x, inverse, centre, np.zeros_like(centre))
+
+    def refuses(self, x: FloatArray) -> str:
+        return "most samples are round or without edges, so no direction can be told" if _mostly_nan(self, x) else ""
+
+
+def edge_grid(light: FloatArray) -> tuple[Values, Values]:
+    """Turn of the level and plumb edges in degrees [-45, 45), anticlockwise, and how clear it is in [0, 1]."""
+    down = (light[:, 2:, 1:-1] - light[:, :-2, 1:-1]).astype(np.float64)
+    across = (light[:, 1:-1, 2:] - light[:, 1:-1, :-2]).astype(np.float64)
+    slope = across - 1j * down  # rows grow downwards
+    fourfold = slope**4
+    size = np.abs(slope)
+    # Weighted with the square of the gradient: (slope / size)⁴ size².
+    direction = (fourfold / np.maximum(size, 1e-9) ** 2).sum((1, 2))
+    clear = np.abs(direction) / np.maximum((size**2).sum((1, 2)), 1e-12)
+    return np.rad2deg(np.angle(direction)) / 4, clear
+
+
+class Position:
+    """Centroid of the figure along one axis, in px from the centre of the image; to the right and down is more."""
+
+    period: float | None = None
+
+    def __init__(self, axis: int) -> None:
+        self.axis = axis  # 0: rows, 1: columns
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)``; NaN where there is no plain ground."""
+        figure = pixels.figure(x)
+        centre, _ = moments(figure)
+        return np.where(figure.plain, (centre - middle(x))[:, self.axis], np.nan)
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        offset = np.zeros((len(x), 2))
+        offset[:, self.axis] = np.clip(delta, -x.shape[2 + self.axis] / 2, x.shape[2 + self.axis] / 2)
+        return moved(x, unturned(len(x)), middle(x), offset)
+
+    def refuses(self, x: FloatArray) -> str:
+        return "most samples have no plain ground on which a figure could move" if pixels.photographs(x) else ""
+
+
+class Scale:
+    """Size of what is shown, in px.
+
+    On a plain ground twice the figure's mean distance from its centre (root mean square). In photographs twice the
+    mean distance of the detail from the centre of the image: what photographs show stands in the middle, with less
+    detail around it, and grows towards the borders in a zoom, while a blur or noise leaves it where it is. That
+    measure is weak, sample for sample, so photographs are zoomed by what it is known to move on average
+    (`PER_DOUBLING`), not until their own measure has moved. They can only be zoomed in: what lies beyond their
+    borders is not known, and mirrored borders are read wrongly.
+    """
+
+    period: float | None = None
+
+    def measure(self, x: FloatArray) -> Values:
+        """``(N,)``; NaN for flat images."""
+        figure = pixels.figure(x)
+        _, covariance = moments(figure)
+        size = 2 * np.sqrt(np.maximum(covariance[:, 0, 0] + covariance[:, 1, 1], 0))
+        return np.where(figure.plain, size, detail_spread(pixels.lightness(x)))
+
+    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+        figure = pixels.figure(x)
+        centroid, _ = moments(figure)
+        centre = np.where(figure.plain[:, None], centroid, middle(x))
+        start = self.measure(x)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            grown = np.clip((start + delta) / start, 0.5, 2)
+        closer = np.clip(2 ** (delta / (min(x.shape[2:]) * PER_DOUBLING)), 1, 2)
+        zoom = np.where(figure.plain, grown, closer)
+        zoom = np.where(np.isnan(start), 1, zoom)
+        return moved(x, unturned(len(x)) / zoom[:, None, None], centre, np.zeros_like(centre))
+
+    def refuses(self, x: FloatArray) -> str:
+        return "the samples are flat: nothing in them has a size" if _mostly_nan(self, x) else ""
+
+
+def detail_spread(light: FloatArray) -> Values:
+    """Twice the root mean square distance of the gradients from the centre, ``(N,)`` in px; NaN for flat images."""
+    calm = pixels.noise_free(light)
+    down, across = np.diff(calm, axis=1)[:, :, :-1], np.diff(calm, axis=2)[:, :-1]
+    size = np.hypot(down, across)
+    rows, columns = (np.arange(length) - (length - 1) / 2 for length in size.shape[1:])
+    total = size.sum((1, 2), dtype=np.float64)
+    squared = size.sum(2) @ rows**2 + size.sum(1) @ columns**2
+    return np.where(total > 1e-3 * size[0].size, 2 * np.sqrt(squared / np.maximum(total, 1e-9)), np.nan)
+
+
+def _mostly_nan(worker: Rotation | Scale, x: FloatArray) -> bool:
+    return bool(np.isnan(worker.measure(x)).mean() > 0.5)
+
+
+FACTORS: tuple[Factor, ...] = (
+    Factor(
+        name="rotation",
+        summary="tilt of the figure, or of a photograph's level and plumb edges",
+        build=lambda settings: Rotation(),
+        unit="degrees",
+        noun=("A tilt to the left", "A tilt to the right"),
+    ),
+    Factor(
+        name="position-x",
+        summary="horizontal place of the figure on a plain ground",
+        build=lambda settings: Position(1),
+        unit="px",
+        noun=("A place further right", "A place further left"),
+    ),
+    Factor(
+        name="position-y",
+        summary="vertical place of the figure on a plain ground",
+        build=lambda settings: Position(0),
+        unit="px",
+        noun=("A lower place", "A higher place"),
+    ),
+    Factor(
+        name="scale",
+        summary="size of the figure, or of what a photograph shows in its middle",
+        build=lambda settings: Scale(),
+        unit="px",
+        noun=("Larger objects", "Smaller objects"),
+    ),
+)
