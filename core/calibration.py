@@ -1,0 +1,66 @@
+"""Calibration: which loss to ask the decoder for, so that the loss measured on the cell is the requested one (claim 1).
+
+A decoder's loss axis is one direction; how far to go along it differs from sample to sample. Each column's features
+are decoded at several places of the axis in one call and re-scored, and the cell is put where the measured loss
+crosses the requested one. There is only one way to go, so it can take no short cut such as fading the sample.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.grid import Decode, Score
+from shiftlens.core.loss_axis import OFFSET
+
+CANDIDATES = 17
+LOW, HIGH = -0.5, 2.0  # places tried; 0 and 1 are the smallest and the largest requested loss
+NARROWEST = 1.0  # log-nats; pairs whose losses are almost equal are searched as far as this
+CLOSE = 0.1  # of the distance between the ends; further away, the axis does not reach the requested loss
+
+
+def calibrate(
+    z: FloatArray, requested: npt.NDArray[np.float64], label: IntArray, decode: Decode, score: Score
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Find the decoder's loss input for each cell of a grid.
+
+    Args:
+        z: ``(n, latent)``; cells of one column share it, and it is decoded once for all of them.
+        requested: ``(n,)`` losses, in nats.
+        label: ``(n,)``.
+
+    Returns:
+        The loss to give the decoder, ``(n,)``: a place on its axis, which below the smallest loss may be negative.
+        And ``(n,)`` whether the measured loss comes close to the requested one there.
+    """
+    logs = np.log(np.maximum(requested, 0) + OFFSET)
+    start, span = logs.min(), max(float(np.ptp(logs)), NARROWEST)
+    wanted = (logs - start) / span  # (n,) in [0, 1]
+    places = np.linspace(LOW, HIGH, CANDIDATES)
+    columns, first, column_of = np.unique(np.column_stack([z, label]), axis=0, return_index=True, return_inverse=True)
+    asked = np.exp(start + span * places) - OFFSET
+    labels = np.repeat(label[first], CANDIDATES)
+    cells = decode(np.repeat(z[first], CANDIDATES, axis=0), np.tile(asked, len(columns)), labels)
+    measured = (np.log(score(cells, labels).loss + OFFSET) - start) / span
+    curves = measured.reshape(len(columns), CANDIDATES)[column_of.ravel()]  # (n, candidates)
+    place, distance = _crossing(curves - wanted[:, None], places, wanted)
+    return np.exp(start + span * place) - OFFSET, distance <= CLOSE
+
+
+def _crossing(
+    above: npt.NDArray[np.float64], places: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Where each row of ``above`` ``(n, candidates)`` rises through 0, nearest to ``wanted``; else its closest place.
+
+    Returns the places ``(n,)`` and how far from 0 the row is there.
+    """
+    left, right = above[:, :-1], above[:, 1:]
+    rises = (left <= 0) & (right >= 0) & (right > left)
+    crossing = places[:-1] + np.diff(places) * np.where(rises, -left / np.where(rises, right - left, 1.0), 0.0)
+    away = np.where(rises, np.abs(crossing - wanted[:, None]), np.inf)
+    rows = np.arange(len(above))
+    nearest, closest = away.argmin(axis=1), np.abs(above).argmin(axis=1)
+    found = rises.any(axis=1)
+    place = np.where(found, crossing[rows, nearest], places[closest])
+    return place, np.where(found, 0.0, np.abs(above[rows, closest]))
