@@ -111,11 +111,9 @@ def throughput(run: Path) -> None:
             lambda: score_domain(domain, labels, context.predict, context.loss, size),
             lambda: [runtime.run(None, {name: x[i : i + size]}) for i in range(0, SAMPLES, size)],
         )
-    rates = [[SAMPLES / s for s in times] for times in (ours, bare)]
     ratio = [b / a for a, b in zip(ours, bare, strict=True)]
-    print(
-        f"| scoring, samples/s | {statistics.median(rates[0]):.0f} | {statistics.median(rates[1]):.0f} | {spread(ratio)} |"
-    )
+    rates = [SAMPLES / statistics.median(times) for times in (ours, bare)]
+    print(f"| scoring, samples/s | {rates[0]:.0f} | {rates[1]:.0f} | {spread(ratio)} |")
     grid_throughput(context)
 
 

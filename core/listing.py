@@ -124,7 +124,9 @@ def _default(info: Any) -> str:
     if info.is_required():
         return "required"
     value = info.get_default(call_default_factory=True)
-    return "" if value is PydanticUndefined else yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000).split("\n")[0]
+    if value is PydanticUndefined:
+        return ""
+    return yaml.safe_dump(_plain(value), default_flow_style=True, width=10_000).split("\n")[0]
 
 
 def _plain(value: Any) -> Any:

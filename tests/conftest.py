@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from shiftlens import Run, load_settings, run
-from shiftlens.core.demo import write_demo
+import shiftlens
 
 QUICK = ("generator.steps=200", "selector.pairs=4", "trial.samples=400", "trial.rows=600", "trial.bootstrap=100")
 
@@ -23,13 +22,16 @@ class DemoRun:
     """A finished run, its settings file, and what was changed in it to make it quick."""
 
     config: Path
-    run: Run
+    run: shiftlens.Run
     overrides: tuple[str, ...] = QUICK
 
 
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The whole pipeline, once for all tests, on the demo's real digits with short training and few pairs."""
+    from shiftlens.core.demo import write_demo
+
     folder = tmp_path_factory.mktemp("demo")
     config = write_demo(folder)
-    return DemoRun(config, run(load_settings(config, overrides=QUICK), folder / "run"))
+    settings = shiftlens.load_settings(config, overrides=QUICK)
+    return DemoRun(config, shiftlens.run(settings, folder / "run"))
