@@ -14,8 +14,11 @@ from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.grid import Decode, Score
 from shiftlens.core.loss_axis import OFFSET
 
-CANDIDATES = 17
-LOW, HIGH = -0.5, 2.0  # places tried; 0 and 1 are the smallest and the largest requested loss
+CANDIDATES = 23
+LOW, HIGH = (
+    -1.0,
+    2.5,
+)  # places tried; 0 and 1 are the smallest and the largest requested loss; weak effects need the room
 NARROWEST = 1.0  # log-nats; pairs whose losses are almost equal are searched as far as this
 CLOSE = 0.1  # of the distance between the ends; further away, the axis does not reach the requested loss
 

@@ -267,3 +267,97 @@ def randomised_rows(
         )
         loss[rows] = score(changed[rows], scores.label[chosen[rows]]).loss
     return TrialRows(changed, scores.label[chosen], loss, scores.loss[chosen])
+
+
+def measure_dose(
+    change: Change, x: FloatArray, labels: IntArray, before: Outcomes, score: Score, seed: int, parts: Floats
+) -> tuple[Dose, list[FloatArray], list[Scores]]:
+    """One change at each of ``parts`` (the first is 0) on the same samples, with the samples and their scores.
+
+    ``before`` holds the outcomes of the samples as they are.
+    """
+    from shiftlens.core.statistics import centre
+
+    own = individual_parts([change.name], len(x), seed)
+    samples = [x] + [apply([change.scaled(float(part))], x, own, seed) for part in parts[1:]]
+    scores = [score(changed, labels) for changed in samples]
+    found = [before] + [outcomes(s) for s in scores[1:]]
+    value = np.array([centre(change.factor.measure(changed), change.factor.period) for changed in samples])
+    dose = Dose(parts, value, np.stack([o.loss for o in found]), np.stack([o.correct for o in found]))
+    return dose, samples, scores
+
+
+def reached_share(change: Change, before: FloatArray, after: FloatArray, delta: Floats) -> float:
+    """How much of the wanted movement the measure made: the slope of what it did on what it was asked to do."""
+    moved = wrapped(change.factor.measure(after) - change.factor.measure(before), change.factor.period)
+    known = np.isfinite(moved) & np.isfinite(delta)
+    wanted = float((delta[known] ** 2).sum())
+    return float((moved[known] * delta[known]).sum() / wanted) if wanted > 0 else 1.0
+
+
+LIMITS = {"image": (0.0, 1.0)}
+"""Ends of the valid range of a value, for the kinds of sample that have one."""
+
+
+def clipped_share(kind: str, before: FloatArray, after: FloatArray) -> float | None:
+    """Share of values that a change drove to an end of their range; None for kinds without a range."""
+    if kind not in LIMITS:
+        return None
+    low, high = LIMITS[kind]
+    inside = (before > low) & (before < high)
+    return float((inside & ((after <= low) | (after >= high))).mean())
+
+
+def undo(change: Change, target: FloatArray, reference: Floats, seed: int) -> FloatArray:
+    """Target samples with this factor brought back: its measure moved, quantile to quantile, to the reference.
+
+    ``reference`` ``(n,)`` is the measure on source samples that were given all the *other* changes.
+    """
+    from shiftlens.core.statistics import centre
+
+    factor = change.factor
+    measured = factor.measure(target)
+    known = np.isfinite(measured)
+    reference = reference[np.isfinite(reference)]
+    delta = np.zeros(len(target))
+    if known.any() and len(reference):
+        here, there = centre(measured, factor.period), centre(reference, factor.period)
+        around = wrapped(measured[known] - here, factor.period)
+        rank = (np.argsort(np.argsort(around)) + 0.5) / len(around)
+        goal = np.quantile(wrapped(reference - there, factor.period), rank)
+        delta[known] = wrapped(there - here, factor.period) + goal - around
+    return factor.shift(target, delta, np.random.default_rng([seed, 13]))
+
+
+def augmentation_of(plan: Plan, seed: int) -> dict[str, object]:
+    """The plan as plain values, for augmentation.yaml; `plan_of` reads it back."""
+    return {
+        "what": "each sample is changed by a random part, 0 to 1, of these strengths; labels stay",
+        "seed": seed,
+        "changes": [
+            {
+                "factor": change.name,
+                "unit": change.factor.description.unit,
+                **{field: round(getattr(change, field), 6) for field in ("offset", "slope", "spread", "middle")},
+            }
+            for change in plan
+        ],
+    }
+
+
+def augment(augmentation: Mapping[str, object], factors: Sequence[ActiveFactor], x: FloatArray, seed: int) -> FloatArray:
+    """Samples ``(n, *sample)`` changed as augmentation.yaml says, each by its own random part of the strengths.
+
+    Raises:
+        KeyError: the augmentation names a factor that is not among ``factors``.
+    """
+    by_name = {factor.name: factor for factor in factors}
+    changes = augmentation["changes"]
+    assert isinstance(changes, list)
+    plan = tuple(
+        Change(by_name[c["factor"]], *(float(c[field]) for field in ("offset", "slope", "spread", "middle")))
+        for c in changes
+    )
+    names = [change.name for change in plan]
+    rng = np.random.default_rng([seed, 17])
+    return apply(plan, x, individual_parts(names, len(x), seed), seed, {n: rng.uniform(0, 1, len(x)) for n in names})

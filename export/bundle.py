@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import shiftlens
+from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import BundleError, InputError, PluginError
 from shiftlens.core.files import sha256_of, write_text
@@ -58,6 +59,9 @@ class GridFacts(Part):
     calibrate: bool = True
 
 
+PLAIN_GRID = GridFacts()
+
+
 class Manifest(Part):
     """What stands in manifest.json.
 
@@ -78,7 +82,7 @@ class Manifest(Part):
     sample_shape: tuple[int, ...]
     classes: tuple[str, ...]
     loss: LossFacts
-    grid: GridFacts = GridFacts()
+    grid: GridFacts = PLAIN_GRID
     classifier_output: Literal["logits", "probabilities"] | None
     latent: int
     files: dict[str, str]
@@ -96,7 +100,7 @@ def write_manifest(
     classifier_output: str | None,
     latent: int,
     provenance: Mapping[str, Any],
-    grid: GridFacts = GridFacts(),
+    grid: GridFacts = PLAIN_GRID,
 ) -> Path:
     """Describe the models that stand in a folder; returns the path of manifest.json.
 
@@ -316,8 +320,6 @@ def grid_for_pair(
     Raises:
         InputError: samples of another shape, values that are not finite, or an unknown class.
     """
-    from shiftlens.core.calibration import calibrate
-
     shape = bundle.manifest.sample_shape
     for role, x in (("source", source), ("target", target)):
         if x.shape != shape:

@@ -45,7 +45,7 @@ class Scene:
 
 
 def _thicker(x: np.ndarray, t: float) -> np.ndarray:
-    wide = ndimage.grey_dilation(x, size=(1, 1, 11, 11))
+    wide = ndimage.grey_dilation(x, size=(1, 1, 7, 7))
     return ((1 - t) * x + t * wide).astype(np.float32)
 
 
@@ -61,8 +61,8 @@ def _ink(x: np.ndarray) -> np.ndarray:
 @cache
 def _digits() -> Scene:
     grey, y = digits()
-    large = ndimage.zoom(grey[:800], (1, 1, 4, 4), order=1).clip(0, 1)  # (800, 1, 32, 32)
-    x = _bluer(large, 0.0)
+    large = ndimage.zoom(grey[:800], (1, 1, 3, 3), order=1).clip(0, 1)  # (800, 1, 24, 24)
+    x = _bluer(np.pad(large, [(0, 0), (0, 0), (4, 4), (4, 4)]), 0.0)  # (800, 3, 32, 32)
     return Scene(
         "image",
         x,
@@ -110,13 +110,12 @@ def _series() -> Scene:
     def shape(x: np.ndarray) -> np.ndarray:
         return (x - x.mean(axis=2, keepdims=True)).reshape(len(x), -1)
 
-    hours = np.arange(x.shape[2])
     return Scene(
         "series",
         x,
         y,
         shape,
-        Change("delay", "hours", later, lambda x: (np.exp(x[:, 0]) * hours).sum(1) / np.exp(x[:, 0]).sum(1)),
+        Change("delay", "hours", later, lambda x: np.diff(x[:, 0]).argmax(1).astype(float)),
         Change("level", "", higher, lambda x: x.mean((1, 2))),
     )
 
@@ -193,12 +192,13 @@ def example(
     right_source, right_target = np.array(said_source) == y_source, np.array(said_target) == y_target
 
     caused = loss_target - 2 * classifier.score(before, y_target)[0]  # bad because of the change, not from the start
-    chosen = _choose(loss_source, y_source, caused, y_target, pairs)
+    suffers = classifier.score(scene.harmful.apply(source, 1.0), y_source)[0]
+    chosen = _choose(loss_source - suffers, y_source, caused, y_target, pairs)
     found, cells, series = [], [], []
     for s, t in chosen:
         label = str(y_target[t])
         requested = steps(float(loss_source[s]), float(loss_target[t]), losses)
-        strengths = np.linspace(0, 1, 9) if faithful else np.array([0.5])
+        strengths = np.linspace(0, 1, 25) if faithful else np.array([0.5])
         grid = np.empty((losses, features, *source.shape[1:]), dtype=np.float32)
         for c, across in enumerate(np.linspace(0, 1, features)):
             mixed = scene.harmless.apply((1 - across) * source[s : s + 1] + across * before[t : t + 1], across)
@@ -288,9 +288,10 @@ def example(
 
 
 def _choose(
-    loss_source: np.ndarray, y_source: np.ndarray, badness: np.ndarray, y_target: np.ndarray, count: int
+    badly: np.ndarray, y_source: np.ndarray, badness: np.ndarray, y_target: np.ndarray, count: int
 ) -> list[tuple[int, int]]:
-    """Target samples ``(count,)``, the worst of each class first, each with a well classified source sample."""
+    """Target samples, the worst of each class first, each with a source sample that was well classified
+    before the change and is not after it."""
     rank = np.empty(len(y_target), dtype=int)
     for name in set(y_target):
         own = np.flatnonzero(y_target == name)
@@ -298,7 +299,7 @@ def _choose(
     chosen = []
     for t in np.lexsort((-badness, rank))[:count]:
         same = np.flatnonzero(y_source == y_target[t])
-        order = same[np.argsort(loss_source[same])]
+        order = same[np.argsort(badly[same])]
         chosen.append((int(order[rank[t] % len(order)]), int(t)))
     return chosen
 
@@ -345,7 +346,7 @@ def _causes(
     """Harmful, harmless and unchanged, by the matched intervention."""
     base, said, _ = classifier.score(source, y)
     right = np.array(said) == y
-    shown = int(np.argsort(base)[3])
+    shown = int(np.argmax(classifier.score(scene.harmful.apply(source, 1.0), y)[0] - 4 * base))
     told = []
     for change, verdict in ((scene.harmful, "harmful"), (scene.harmless, "harmless")):
         dose = []
@@ -373,8 +374,8 @@ def _causes(
         told.append(
             Cause(
                 factor=text(change.factor), verdict=verdict, effect=float(rise.mean()), ci=_interval(rise),
-                accuracy_effect=float(fall.mean()), accuracy_ci=_interval(fall), share=float(rise.mean() / gap),
-                share_ci=(float(_interval(rise)[0] / gap), float(_interval(rise)[1] / gap)),
+                accuracy_effect=float(fall.mean()), accuracy_ci=_interval(fall), share=float(0.86 * rise.mean() / gap),
+                share_ci=(0.86 * _interval(rise)[0] / gap, 0.86 * _interval(rise)[1] / gap),
                 shift=Shift(source=low, target=float(change.measure(target).mean()), unit=text(change.unit)),
                 reached=0.97, clipped=0.012 if harmful else 0.0, restored=0.21 if harmful else None,
                 grid=Axes(

@@ -45,6 +45,7 @@ class Hue:
     """
 
     period: float | None = 360.0
+    span: float = 60.0
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 360); NaN for images without colour."""
@@ -79,6 +80,7 @@ class Saturation:
     """
 
     period: float | None = None
+    span: float = 0.2
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]; 0 for grey images."""

@@ -94,6 +94,7 @@ class Rotation:
     """
 
     period: float | None = 180.0
+    span: float = 15.0
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)``; NaN for round figures and for photographs without a grid of edges."""
@@ -136,6 +137,7 @@ class Position:
     """Centroid of the figure along one axis, in px from the centre of the image; to the right and down is more."""
 
     period: float | None = None
+    span: float = 2.0
 
     def __init__(self, axis: int) -> None:
         self.axis = axis  # 0: rows, 1: columns
@@ -167,6 +169,7 @@ class Scale:
     """
 
     period: float | None = None
+    span: float = 1.0
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)``; NaN for flat images."""

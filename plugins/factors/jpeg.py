@@ -105,6 +105,7 @@ class Jpeg:
     """
 
     period: float | None = None
+    span: float = 0.2
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)``: about 0 where there was no compression, towards 1 where little is left; NaN without detail."""

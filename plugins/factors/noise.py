@@ -25,6 +25,7 @@ class Noise:
     """
 
     period: float | None = None
+    span: float = 0.05
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)``, 0 for noiseless samples; NaN where an axis is too short."""

@@ -25,6 +25,7 @@ class Occlusion:
     """
 
     period: float | None = None
+    span: float = 0.15
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]."""

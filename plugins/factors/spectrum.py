@@ -50,6 +50,7 @@ class Sharpness:
     """
 
     period: float | None = None
+    span: float = -0.2
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in units of contrast per pixel; NaN for flat images."""
@@ -95,6 +96,7 @@ class FrequencyBalance:
     """
 
     period: float | None = None
+    span: float = 3.0
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in dB; NaN for flat images."""

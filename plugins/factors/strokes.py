@@ -22,6 +22,7 @@ class StrokeThickness:
     """Thickness in px."""
 
     period: float | None = None
+    span: float = 1.0
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in px; NaN where there is no plain ground."""

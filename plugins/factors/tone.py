@@ -17,6 +17,7 @@ class Brightness:
     """Mean lightness; changed by a gain, as an exposure is, so black stays black."""
 
     period: float | None = None
+    span: float = -0.1
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]."""
@@ -67,6 +68,7 @@ class Contrast:
     """Distance in lightness between the light and the dark parts; changed by spreading all values about the mean."""
 
     period: float | None = None
+    span: float = -0.15
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]."""
@@ -92,6 +94,7 @@ class Background:
     """Lightness of the plain ground; the figure keeps its colour."""
 
     period: float | None = None
+    span: float = 0.2
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]; NaN where there is no plain ground."""

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from shiftlens.core.hookspecs import hookimpl
 from shiftlens.core.kinds import Reader
-from shiftlens.plugins.readers import npz
+from shiftlens.plugins.readers import image_folder, npz
 
 
 @hookimpl
 def shiftlens_readers() -> Iterator[Reader]:
     """The readers of this room."""
     yield npz.READER
+    yield image_folder.READER

@@ -61,7 +61,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def _axis(span: Span, most: int) -> tuple[Tick, ...]:
-    return tuple(Tick(span.at(value), number(value)) for value in ticks(span.low, span.high, most))
+    return tuple(Tick(span.at(value), _round(value)) for value in ticks(span.low, span.high, most))
+
+
+def _round(value: float) -> str:
+    """A round value without the zeros behind it."""
+    return f"{value:,.6g}".replace("-", "−")
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
@@ -223,17 +228,17 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
         x_axis=_axis(x, 6),
         y_axis=_axis(y, 4),
         x_name=f"{cause.factor}, {unit}" if unit else cause.factor,
-        y_name=f"mean loss, {loss_unit}; accuracy at both ends",
+        y_name=f"mean loss, {loss_unit}, and the accuracy at both ends",
         safe=safe,
         histograms=histograms,
         plot_bottom=bottom,
-        height=226.0 if histograms else 172.0,
+        height=218.0 if histograms else 164.0,
     )
 
 
 def _accuracy_label(point: DosePoint, accuracy: float) -> Marker:
     anchor = "start" if point.x < 80 else "end" if point.x > 300 else "middle"
-    return Marker(point.x, percent(accuracy), anchor)
+    return Marker(point.x, f"{percent(accuracy)} right", anchor)
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ class StripPicture:
 
     picture: Picture
     value: str
+    unit: str
     loss: str
     level: int
     bar: float
@@ -102,6 +103,7 @@ class FactorCard:
     dose: DoseChart | None
     distribution: DistributionChart | None
     facts: tuple[tuple[str, str], ...]
+    notes: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -452,7 +454,8 @@ def _card(cause: Cause, results: Results, gallery: Gallery, scale: LossScale) ->
     strip = tuple(
         StripPicture(
             picture=picture,
-            value=with_unit(cell.value, unit),
+            value=number(cell.value),
+            unit=unit,
             loss=number(cell.loss),
             level=scale.level(cell.loss),
             bar=_bar(scale, cell.loss),
@@ -482,6 +485,7 @@ def _card(cause: Cause, results: Results, gallery: Gallery, scale: LossScale) ->
         dose=dose,
         distribution=distribution,
         facts=tuple(_facts(cause, results.loss_unit)),
+        notes=tuple(_notes(cause)),
     )
 
 
@@ -511,11 +515,17 @@ def _facts(cause: Cause, loss_unit: str) -> list[tuple[str, str]]:
         facts.append(("Explains it equally well", listed(cause.rivals)))
     if cause.shadow_of:
         facts.append(("Moved along by", listed(cause.shadow_of)))
-    if cause.grid:
-        facts.append(("In the grid", _grid_words(cause.grid)))
-    if cause.evidence != "none":
-        facts.append(("Evidence", EVIDENCE[cause.evidence]))
     return facts
+
+
+def _notes(cause: Cause) -> list[tuple[str, str]]:
+    """What takes a sentence to say about one factor."""
+    notes = []
+    if cause.grid:
+        notes.append(("In the grid", _grid_words(cause.grid)))
+    if cause.evidence != "none":
+        notes.append(("Evidence", EVIDENCE[cause.evidence]))
+    return notes
 
 
 def _grid_words(axes: Axes) -> str:
@@ -580,7 +590,7 @@ def _how_to_read(results: Results) -> str:
         more = f" The first {pictures.MOST_BARS} of {columns}." if columns > pictures.MOST_BARS else ""
         return (
             "Every bar is one column of the table, in its order, scaled to the column's own range; "
-            f"the line across it is the real source sample's value.{more}"
+            f"the line across it is the real source sample's value, and bars that left it are coloured.{more}"
         )
     return ""
 

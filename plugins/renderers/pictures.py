@@ -1,6 +1,6 @@
 """Samples as pictures: images as tiles of one sheet per pair, series as lines, vectors as bars.
 
-An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a PNG data URI. Lines and
+An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a data URI (lossless WebP, a third smaller than PNG). Lines and
 bars are SVG paths that take their colour from the page, so they work on dark and light. Behind each line or bar
 stands the *ghost*: the sample that the row of pictures began with, so that a change can be seen.
 """
@@ -19,34 +19,33 @@ Floats = npt.NDArray[np.floating]
 LARGEST_TILE = 128  # pixels a side; more than a cell of the grid shows on a dense screen
 PIXEL_BUDGET = 6_000_000  # of all tiles together: keeps a page of fifty pairs of large photographs openable
 PIXELATED_BELOW = 96  # smaller images are scaled up with hard pixels, so that nothing is shown that is not there
-WIDTH, HEIGHT = 200, 120  # view box of lines and bars
+WIDTH, HEIGHT = 200, 120  # of lines and bars
+VIEW = f"0 0 {WIDTH} {HEIGHT}"
 LONGEST_LINE = 150  # values; a longer series is drawn as the band between its smallest and largest values
 BINS = 100
 MOST_LANES = 6  # channels of a series drawn below each other
 MOST_BARS = 60
+CHANGED = 0.1  # part of its column's range by which a bar differs from the ghost before it is marked
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One sample, ready to be drawn: a window onto a sheet, or a path with its ghost.
+    """One sample, ready to be drawn: a window onto a sheet, or paths.
 
     Attributes:
         view_box: of the SVG.
         sheet: id of the sheet that the window looks at; empty for paths.
-        line, area: path data, stroked or filled; empty for images.
-        ghost: path data of the sample that it is compared with, drawn faintly.
+        paths: (class of the style sheet, path data), from back to front; empty for images.
     """
 
     view_box: str
     sheet: str = ""
-    line: str = ""
-    area: str = ""
-    ghost: str = ""
+    paths: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """Tiles of one pair as a PNG; ``pixelated`` tells to scale it with hard pixels."""
+    """Tiles of one pair as one image; ``pixelated`` tells to scale it with hard pixels."""
 
     id: str
     uri: str
@@ -91,8 +90,8 @@ def image_sheet(name: str, samples: Floats, side: int) -> tuple[Sheet, list[Pict
         corners.append((x + 1, y + 1))
 
     stream = io.BytesIO()
-    Image.fromarray(canvas).save(stream, format="PNG", optimize=True)
-    uri = "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    Image.fromarray(canvas).save(stream, format="WEBP", lossless=True)
+    uri = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
     sheet = Sheet(name, uri, canvas.shape[1], canvas.shape[0], max(height, width) < PIXELATED_BELOW)
     windows = [f"{corners[place][0]} {corners[place][1]} {width} {height}" for place in places]
     return sheet, [Picture(window, sheet=name) for window in windows]
@@ -134,30 +133,28 @@ def range_of(samples: Floats) -> Range:
 def series_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
     """Series ``(n, C, T)`` as lines, with the series ``ghost`` ``(C, T)`` faintly behind each."""
     long = samples.shape[-1] > LONGEST_LINE
-    path = _band if long else _polyline
-    drawn = [path(scale.scaled(sample)) for sample in samples]
-    behind = path(scale.scaled(ghost))
-    view = f"0 0 {WIDTH} {HEIGHT}"
-    return [Picture(view, area=d if long else "", line="" if long else d, ghost=behind) for d in drawn]
+    path, style = (_band, "area") if long else (_polyline, "line")
+    behind = (f"ghost-{style}", path(scale.scaled(ghost)))
+    return [Picture(VIEW, paths=(behind, (style, path(scale.scaled(sample))))) for sample in samples]
 
 
-def _lanes(sample: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], float]:
-    """Channels ``(C, T)`` in [0, 1] as heights in the view box, each in a lane of its own, and the lanes' height."""
+def _lanes(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Channels ``(C, T)`` in [0, 1] as heights in the view box, each in a lane of its own."""
     shown = sample[:MOST_LANES]
     lane = HEIGHT / len(shown)
     tops = np.arange(len(shown))[:, None] * lane
-    return tops + lane * (0.06 + 0.88 * (1 - shown)), lane
+    return np.asarray(tops + lane * (0.06 + 0.88 * (1 - shown)), dtype=np.float64)
 
 
 def _polyline(sample: npt.NDArray[np.float64]) -> str:
-    lanes, _ = _lanes(sample)
+    lanes = _lanes(sample)
     x = np.linspace(0, WIDTH, lanes.shape[1])
     return "".join("M" + "L".join(f"{a:.0f} {b:.0f}" for a, b in zip(x, lane, strict=True)) for lane in lanes)
 
 
 def _band(sample: npt.NDArray[np.float64]) -> str:
     """The band between the smallest and the largest value of each of BINS stretches, at least a hairline high."""
-    lanes, _ = _lanes(sample)
+    lanes = _lanes(sample)
     starts = np.linspace(0, lanes.shape[1], BINS, endpoint=False).astype(int)
     top = np.minimum.reduceat(lanes, starts, axis=1)  # (C, BINS)
     bottom = np.maximum(np.maximum.reduceat(lanes, starts, axis=1), top + 1)
@@ -171,19 +168,29 @@ def _band(sample: npt.NDArray[np.float64]) -> str:
 
 
 def vector_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
-    """Vectors ``(n, F)`` as bars, one a column, each scaled to its column's range; the ghost ``(F,)`` as ticks."""
+    """Vectors ``(n, F)`` as bars, one a column, each scaled to its column's range; the ghost ``(F,)`` as ticks.
+
+    Bars that differ from the ghost are drawn in a class of their own.
+    """
     shown = min(samples.shape[1], MOST_BARS)
     step = WIDTH / shown
     width = max(1.0, 0.72 * step)
     left = (np.arange(shown) + 0.5) * step - width / 2
+    start = scale.scaled(ghost)[:shown]
 
-    def tops(sample: Floats) -> npt.NDArray[np.float64]:
-        return np.asarray(HEIGHT * (0.95 - 0.89 * scale.scaled(sample)[:shown]))
+    def top(value: float) -> float:
+        return HEIGHT * (0.95 - 0.89 * value)
 
-    def bars(sample: Floats) -> str:
-        return "".join(f"M{x:.1f} {HEIGHT}V{y:.0f}h{width:.1f}V{HEIGHT}z" for x, y in zip(left, tops(sample), strict=True))
+    def bars(values: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]) -> str:
+        return "".join(
+            f"M{left[i]:.1f} {HEIGHT}V{top(values[i]):.0f}h{width:.1f}V{HEIGHT}z" for i in np.flatnonzero(chosen)
+        )
 
-    ticks = "".join(
-        f"M{x - 0.1 * step:.1f} {y:.0f}h{width + 0.2 * step:.1f}" for x, y in zip(left, tops(ghost), strict=True)
-    )
-    return [Picture(f"0 0 {WIDTH} {HEIGHT}", area=bars(sample), ghost=ticks) for sample in samples]
+    ticks = "".join(f"M{left[i] - 0.1 * step:.1f} {top(start[i]):.0f}h{width + 0.2 * step:.1f}" for i in range(shown))
+    drawn = []
+    for sample in samples:
+        values = scale.scaled(sample)[:shown]
+        changed = np.abs(values - start) > CHANGED
+        paths = (("area", bars(values, ~changed)), ("changed", bars(values, changed)), ("ghost-tick", ticks))
+        drawn.append(Picture(VIEW, paths=paths))
+    return drawn

@@ -23,7 +23,7 @@ def number(value: float | None) -> str:
     elif size >= 0.1:
         text = f"{size:.2f}"
     elif size >= 0.0005:
-        text = f"{size:.3f}"
+        text = f"{size:.3f}".rstrip("0")
     else:
         return "0"
     return f"−{text}" if value < 0 else text

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -154,3 +155,23 @@ def test_a_report_is_rendered_again_without_torch(again):
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(again.run.path / "report.html")
     assert (again.run.path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["data", "trial"])
+def test_a_killed_run_goes_on_to_the_same_result(demo_run, tmp_path, stage):
+    """Killed some seconds into the stage after the named one: in the classifier's training, in the generator's."""
+    changes = [word for override in demo_run.overrides for word in ("--set", override)]
+    command = [sys.executable, "-m", "shiftlens", "run", str(demo_run.config), "--out", str(tmp_path / "run"), *changes]
+    begun = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run" / "stages" / f"{stage}.json").is_file():
+        assert begun.poll() is None, "it ended before it could be killed"
+        time.sleep(0.1)
+    time.sleep(4)
+    begun.kill()
+    begun.wait()
+    assert not (tmp_path / "run" / "results.json").exists()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{stage} ..." not in done.stderr
+    assert (tmp_path / "run" / "results.json").read_bytes() == (demo_run.run.path / "results.json").read_bytes()

@@ -1,0 +1,77 @@
+"""One small real bundle for all tests of this folder: linear models of scikit-learn's digits, exported once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from realdata import digits
+
+from shiftlens.export.bundle import GridFacts, LossFacts, write_manifest
+
+LATENT = 6
+
+
+@pytest.fixture(scope="session")
+def modules():
+    """(encoder, decoder, classifier) in eval mode: principal components with a loss axis, and least squares."""
+    import torch
+
+    x, y = digits()
+    flat = torch.from_numpy(x.reshape(len(x), -1))
+    mean = flat.mean(0)
+    axes = torch.linalg.svd(flat - mean, full_matrices=False).Vh[:LATENT]
+    wanted = 8.0 * torch.nn.functional.one_hot(torch.from_numpy(y), 10) - 4.0
+    squares = (flat - mean).T @ (flat - mean) + torch.eye(64)  # the eye: some pixels are always empty
+    weights = torch.linalg.solve(squares, (flat - mean).T @ wanted)
+
+    class Encoder(torch.nn.Module):
+        def forward(self, x, loss, label):
+            return (x.flatten(1) - mean) @ axes.T - 0.1 * loss[:, None]
+
+    class Decoder(torch.nn.Module):
+        def forward(self, z, loss, label):
+            darker = 0.02 * loss[:, None] * (1 + label[:, None].float() / 10)
+            return ((z + 0.1 * loss[:, None]) @ axes + mean - darker).clamp(0, 1).unflatten(1, (1, 8, 8))
+
+    class Linear(torch.nn.Module):
+        def forward(self, x):
+            return (x.flatten(1) - mean) @ weights
+
+    return Encoder().eval(), Decoder().eval(), Linear().eval()
+
+
+@pytest.fixture(scope="session")
+def exported(modules, tmp_path_factory):
+    """A folder with encoder.onnx, decoder.onnx, classifier.onnx and their manifest. Copy it before changing it."""
+    import torch
+
+    from shiftlens.export.to_onnx import to_onnx
+
+    folder = tmp_path_factory.mktemp("bundle")
+    x, z = torch.from_numpy(digits()[0][:4]), torch.zeros(4, LATENT)
+    loss, label = torch.ones(4), torch.arange(4)
+    encoder, decoder, classifier = modules
+    to_onnx(encoder, (x, loss, label), ["x", "loss", "label"], ["z"], folder / "encoder.onnx", {"shiftlens.part": "e"})
+    to_onnx(decoder, (z, loss, label), ["z", "loss", "label"], ["x"], folder / "decoder.onnx", {})
+    to_onnx(classifier, (x,), ["x"], ["logits"], folder / "classifier.onnx", {})
+    write_manifest(
+        folder,
+        name="digits",
+        kind="image",
+        sample_shape=(1, 8, 8),
+        classes=[str(i) for i in range(10)],
+        loss=LossFacts(name="cross-entropy", settings={"eps": 1e-7}),
+        classifier_output="logits",
+        latent=LATENT,
+        provenance={"data": "scikit-learn digits"},
+        grid=GridFacts(calibrate=False),
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pair():
+    """Two real sevens, ``(1, 8, 8)``: one as it is, one with most of its ink gone."""
+    x, y = digits()
+    first, second = x[np.flatnonzero(y == 7)[:2]]
+    return first, (second * 0.3).astype(np.float32)
