@@ -191,6 +191,31 @@ def report(directory: Path, renderers: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .npz to write.")
+@click.option("--seed", default=0, show_default=True, help="Another seed gives other strengths.")
+@quiet
+def augment(directory: Path, out: Path, seed: int, quiet: bool) -> None:
+    """Write source samples changed as the run's augmentation.yaml says, to retrain with."""
+    from shiftlens.core.augmenting import write_augmented
+    from shiftlens.core.host import Host
+    from shiftlens.core.run import load_run
+
+    host = Host()
+    with _shown(host, quiet):
+        host.notify("stage_started", stage="augment")
+        count = write_augmented(
+            load_run(directory),
+            out,
+            host,
+            seed,
+            lambda done, total, **values: host.notify("step", stage="augment", done=done, total=total, values=values),
+        )
+    click.echo(f"{count} samples in {out}", err=True)
+    click.echo(out)
+
+
+@cli.command()
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option(
     "--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right."

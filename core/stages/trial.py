@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 import numpy as np
+import yaml
 
 from shiftlens.core.causes import CausesFound, find_causes
 from shiftlens.core.domain import IntArray
+from shiftlens.core.files import write_text
 from shiftlens.core.kinds import Factor
 from shiftlens.core.scoring import Scores
 from shiftlens.core.settings import Choice
@@ -117,6 +119,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
         outputs += [arrays.save("trial-x", found.rows.x), arrays.save("trial-rows", table)]
     if len(found.strips):
         outputs.append(arrays.save("strips", found.strips))
+    outputs += _augmentation(context, found)
     facts: dict[str, Any] = {
         "causes": [cause.model_dump(mode="json") for cause in found.causes],
         "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
@@ -129,6 +132,16 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
     for name, reason in facts["left_out"].items():
         logger.info("factor %s is left out: %s", name, reason)
     return Outcome(outputs, facts)
+
+
+def _augmentation(context: Context, found: CausesFound) -> list[str]:
+    """What to retrain with, beside the results; removed where an earlier trial found more than this one."""
+    path = context.run.path / "augmentation.yaml"
+    if found.augmentation is None:
+        path.unlink(missing_ok=True)
+        return []
+    write_text(path, yaml.safe_dump(found.augmentation, sort_keys=False))
+    return [path.name]
 
 
 STAGE = Stage(
