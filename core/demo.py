@@ -8,7 +8,7 @@ colour does not. No drawing appears in both domains.
 from __future__ import annotations
 
 import io
-import logging
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.files import write_bytes, write_text
-
-logger = logging.getLogger("shiftlens")
 
 Values = npt.NDArray[np.float64]
 
@@ -45,7 +43,7 @@ def write_demo(folder: Path, seed: int = 0) -> Path:
             write_bytes(path, stream.getvalue())
     settings = folder / "analysis.yaml"
     if not settings.is_file():
-        write_text(settings, SETTINGS)
+        write_text(settings, resources.files("shiftlens.templates").joinpath("demo.yaml").read_text(encoding="utf-8"))
     return settings
 
 
@@ -110,22 +108,3 @@ def _colours(hues: Values, saturation: Values, value: Values) -> Values:
     fall = np.clip(np.minimum(place, 4 - place), 0, 1)
     rgb: Values = value[:, None] * (1 - saturation[:, None] * fall)
     return rgb
-
-
-SETTINGS = """\
-# The demo of shiftlens. A classifier learns from thin digits, most of them in warm colours, and then meets digits that
-# are thicker and blue. Which of the two changes costs the accuracy?
-# Paths are relative to this file; `shiftlens plugins` lists what can be named, `plugins show NAME` its settings.
-
-name: thick-digits
-seed: 0                       # every random number follows from it
-
-source: {reader: npz, path: source.npz}    # x: images (N, 32, 32, 3) uint8, y: labels (N,)
-target: {reader: npz, path: target.npz}
-
-# Trained here, on the source. Your own: {path: classifier.onnx}, a .pt2, or "package.module:callable".
-classifier: {train: {architecture: small-cnn, epochs: 8}}
-
-selector: {name: threshold, pairs: 50}    # random samples with small losses beside ones of their class with large
-grid: {features: 5, losses: 5}
-"""
