@@ -80,34 +80,33 @@ class Saturation:
     """
 
     period: float | None = None
-    span: float = 0.2
+    span: float = -0.2
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]; 0 for grey images."""
-        spread = pixels.chroma(x)
+        # Smoothed first, for noise has colours of its own.
+        calm = np.stack([pixels.smoothed(x[:, channel]) for channel in range(x.shape[1])], axis=1)
+        top = calm.max(1)
+        spread = top - calm.min(1)
         strong = (spread * spread).sum((1, 2), dtype=np.float64)
-        weight = (spread * x.max(1)).sum((1, 2), dtype=np.float64)
+        weight = (spread * top).sum((1, 2), dtype=np.float64)
         return np.where(weight > 1e-9, strong / np.maximum(weight, 1e-9), 0)
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         light, spread = pixels.lightness(x), pixels.chroma(x)
-        room = 2 * np.minimum(light, 1 - light) / np.maximum(spread, 1e-6)  # the factor that the colour solid allows
+        # What the colour solid allows: full chroma is reached where the nearer end of lightness is.
+        room = np.maximum(2 * np.minimum(light, 1 - light) / np.maximum(spread, 1e-6), 1)
+        middle = light[:, None]
+        away = x - middle
 
-        def factor(strength: Values) -> FloatArray:
-            return np.clip(pixels.per_sample(1 + strength, light), 0, np.maximum(room, 1))
-
-        def measured(strength: Values) -> Values:
-            # As `measure`, from lightness and chroma: the largest channel is lightness + chroma / 2.
-            changed = spread * factor(strength)
-            strong = (changed * changed).sum((1, 2), dtype=np.float64)
-            weight = (changed * (light + changed / 2)).sum((1, 2), dtype=np.float64)
-            return np.where(weight > 1e-9, strong / np.maximum(weight, 1e-9), 0)
+        def change(strength: Values) -> FloatArray:
+            factor = np.minimum(pixels.per_sample(1 + strength, light), room)
+            return pixels.clipped(middle + away * factor[:, None])
 
         start = self.measure(x)
         limit = np.where(delta < 0, -1.0, 5.0)  # grey, or six times the colour
-        strength = pixels.strength_reaching(start + delta, start, limit, measured)
-        middle = light[:, None]
-        return pixels.clipped(middle + (x - middle) * factor(strength)[:, None])
+        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(change(s)), 6)
+        return change(strength)
 
     def refuses(self, x: FloatArray) -> str:
         return _no_colour(x, "saturation")

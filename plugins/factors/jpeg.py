@@ -18,6 +18,7 @@ from shiftlens.plugins.factors.pixels import Values
 from shiftlens.plugins.factors.spectrum import cosines
 
 BLOCK = 8
+ASIDE = 2  # px that blocks are cut aside for comparison
 BEST, WORST = 100.0, 3.0  # qualities
 LUMA = np.array(
     [
@@ -98,7 +99,7 @@ def doubled(plane: FloatArray) -> FloatArray:
 
 
 class Jpeg:
-    """Share of the detail inside 8 × 8 blocks that is missing, against blocks cut half a block aside.
+    """Share of the detail inside 8 × 8 blocks that is missing, against blocks cut two pixels aside.
 
     Compression rounds small coefficients of its own blocks to zero; blocks cut elsewhere still see detail, and the
     seams. Blur, noise or contrast change both alike. It cannot be undone: a negative delta leaves images as they are.
@@ -139,17 +140,24 @@ def luma_of(x: FloatArray) -> FloatArray:
 
 
 def missing_detail(luma: FloatArray) -> Values:
-    """One minus the detail in the blocks over the detail in blocks cut half a block aside, ``(N,)``."""
+    """One minus the detail in the blocks over the detail in blocks cut a little aside, ``(N,)``."""
     rows, columns = (size // BLOCK * BLOCK for size in luma.shape[1:])
-    half = BLOCK // 2
     if min(rows, columns) < 2 * BLOCK:
         return np.full(len(luma), np.nan)
     aligned = detail(luma[:, :rows, :columns])
-    aside = detail(luma[:, half : rows - half, half : columns - half]).mean((1, 2))
-    # Only the inner blocks see exactly the area that the blocks aside see: count half of those along the border.
+    # Blocks cut aside see all but the border: count half of those along it, so that both see the same area.
     weights = [np.r_[0.5, np.ones(length - 2), 0.5] / (length - 1) for length in aligned.shape[1:]]
-    aligned = np.einsum("nrc,r,c->n", aligned, *weights, optimize=True)
-    return np.where(aside > 1e-4, 1 - aligned / np.maximum(aside, 1e-4), np.nan)
+    inside = np.einsum("nrc,r,c->n", aligned, *weights, optimize=True)
+    # To all sides alike, so that a figure that lies well or badly on the blocks makes no difference.
+    beside = np.mean(
+        [
+            detail(luma[:, row : rows - BLOCK + row, column : columns - BLOCK + column]).mean((1, 2))
+            for row in (ASIDE, BLOCK - ASIDE)
+            for column in (ASIDE, BLOCK - ASIDE)
+        ],
+        axis=0,
+    )
+    return np.where(beside > 1e-4, 1 - inside / np.maximum(beside, 1e-4), np.nan)
 
 
 def detail(luma: FloatArray) -> Values:

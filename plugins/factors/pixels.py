@@ -95,13 +95,17 @@ def peak_of(away: FloatArray) -> FloatArray:
     return np.asarray(np.partition(flat, -top, axis=1)[:, -top:].mean(1))
 
 
-def noise_free(light: FloatArray) -> FloatArray:
-    """Two passes of the weights 1, 2, 1 along both axes: about a Gaussian of 1 px."""
-    for _ in range(2):
-        wide = np.pad(light, ((0, 0), (1, 1), (1, 1)), mode="edge")
-        tall = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
-        light = (tall[:, :, :-2] + 2 * tall[:, :, 1:-1] + tall[:, :, 2:]) / 16
-    return light
+def smoothed(plane: FloatArray) -> FloatArray:
+    """Weights 1, 2, 1 along the last two axes of ``(N, H, W)``, borders repeated: about a Gaussian of 0.7 px."""
+    wide = np.pad(plane, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    tall = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
+    result: FloatArray = (tall[:, :, :-2] + 2 * tall[:, :, 1:-1] + tall[:, :, 2:]) / 16
+    return result
+
+
+def noise_free(plane: FloatArray) -> FloatArray:
+    """Smoothed twice: about a Gaussian of 1 px."""
+    return smoothed(smoothed(plane))
 
 
 def firm(mask: FloatArray) -> FloatArray:

@@ -45,7 +45,7 @@ def frequencies(height: int, width: int) -> FloatArray:
 class Sharpness:
     """How steep the steepest edges are: the part of the contrast that an edge climbs from one pixel to the next.
 
-    Gradients are averaged with their own squares as weights, so that edges count and flat parts and small noise do
+    Gradients are averaged with their own fourth powers as weights, so that edges count, flat parts and small noise do
     not. Less is a Gaussian blur, more an unsharp mask.
     """
 
@@ -79,20 +79,21 @@ class Sharpness:
 
 
 def edge_steepness(light: FloatArray) -> Values:
-    """``(N,)``: gradients of lightness weighted with their squares, over the contrast; NaN for flat images."""
+    """``(N,)``: gradients of lightness weighted with their fourth powers, over the contrast; NaN for flat images."""
     down, across = np.diff(light, axis=1)[:, :, :-1], np.diff(light, axis=2)[:, :-1]
     squared = (down**2 + across**2).reshape(len(light), -1)
-    steep = np.sqrt(np.einsum("np,np->n", squared, squared) / np.maximum(squared.sum(1, dtype=np.float64), 1e-12))
-    contrast = light_and_dark(light)
+    weight = squared * squared
+    steep = np.sqrt(np.einsum("np,np->n", squared, weight) / np.maximum(weight.sum(1, dtype=np.float64), 1e-12))
+    lightest, darkest = light_and_dark(light)
+    contrast = lightest - darkest
     return np.where(contrast > 0.01, steep / np.maximum(contrast, 0.01), np.nan)
 
 
 class FrequencyBalance:
     """Coarse against fine structure: variance in the low over that in the middle frequencies, in decibels.
 
-    Low means wavelengths above a quarter of the image, middle those down to a tenth of it; the finest detail, where
-    blur and noise live, is left out of the measure. Changed by weighting low against all other frequencies while the
-    variance, and so the contrast, stays.
+    Low means up to 2.5 waves across the image, middle up to 6. Finer detail, where blur and noise live, is neither
+    measured nor changed, and the variance of the two bands together, and so the contrast, stays.
     """
 
     period: float | None = None
@@ -104,18 +105,23 @@ class FrequencyBalance:
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         spectrum = transform(x)
-        # From the low to the middle band over half an octave, so that no edge of the filter rings.
         waves = waves_across(*x.shape[-2:])
-        is_low = np.clip(2 * np.log2(LOW * 2**0.5 / np.maximum(waves, 0.1)), 0, 1)
-        constant = waves == 0
+        # From low to middle, and from middle to fine, over half an octave, so that no edge of a filter rings.
+        below_low, below_middle = (
+            np.clip(0.5 + 2 * np.log2(edge / np.maximum(waves, 0.1)), 0, 1) for edge in (LOW, MIDDLE)
+        )
+        low, middle = below_low * (waves > 0), below_middle - below_low  # (H, W)
         energy = (spectrum**2).sum(1)  # (N, H, W)
+        of_low, of_middle = (energy * low).sum((1, 2)), (energy * middle).sum((1, 2))
 
         def change(decibels: Values) -> FloatArray:
-            gain = 10 ** (pixels.per_sample(decibels / 20, energy) * is_low)  # (N, H, W)
-            before = np.where(constant, 0, energy).sum((1, 2))
-            after = np.where(constant, 0, energy * gain**2).sum((1, 2))
-            gain *= np.sqrt(before / np.maximum(after, 1e-12))[:, None, None]
-            gain[:, constant] = 1
+            # Low is raised by the ratio, then both are scaled so that their energy together stays.
+            ratio = 10 ** (decibels / 10)
+            scale = (of_low + of_middle) / np.maximum(ratio * of_low + of_middle, 1e-12)
+            gain = 1 + (
+                pixels.per_sample(np.sqrt(ratio * scale) - 1, energy) * low
+                + pixels.per_sample(np.sqrt(scale) - 1, energy) * middle
+            )
             return pixels.clipped(restore(spectrum * gain[:, None]))
 
         start = self.measure(x)
@@ -129,7 +135,7 @@ class FrequencyBalance:
         return "the samples are flat: they have no structure" if np.isnan(self.measure(x)).mean() > 0.5 else ""
 
 
-LOW, MIDDLE = 4, 10  # waves across the image up to which frequencies are low, and middle
+LOW, MIDDLE = 2.5, 6  # waves across the image up to which frequencies are low, and middle
 
 
 @cache

@@ -50,8 +50,12 @@ class StrokeThickness:
 
 
 def thickness(mask: FloatArray) -> Values:
-    """Twice the area over the length of the outline, ``(N,)`` in px; 0 where there is no figure."""
-    firm = np.pad(pixels.firm(mask), ((0, 0), (1, 1), (1, 1)))
+    """Twice the area over the length of the outline, ``(N,)`` in px; 0 where there is no figure.
+
+    A light smoothing keeps noise from roughening the outline.
+    """
+    smooth = pixels.smoothed(np.pad(mask, ((0, 0), (1, 1), (1, 1))))
+    firm = pixels.firm(smooth / np.maximum(pixels.peak_of(smooth), 1e-6)[:, None, None])
     down, across = np.diff(firm, axis=1)[:, :, :-1], np.diff(firm, axis=2)[:, :-1]
     outline = np.sqrt(down**2 + across**2).sum((1, 2), dtype=np.float64)
     return 2 * firm.sum((1, 2), dtype=np.float64) / np.maximum(outline, 1e-6)
@@ -69,13 +73,13 @@ def grown(mask: FloatArray, radius: Values) -> FloatArray:
     result = grows
     for row in range(-reach, reach + 1):
         for column in range(-reach, reach + 1):
-            distance = np.hypot(row, column)
-            # The disc has a soft rim one pixel wide: at radius 0 it is a single pixel, in between it fades in.
-            weight = np.clip(size + 1 - distance, 0, 1)
-            if distance == 0 or not weight.any():
+            # A point counts in full within the radius and fades over one pixel beyond it. Taken off, not multiplied:
+            # so an edge moves outwards as it is and keeps its steepness.
+            beyond = np.maximum(np.hypot(row, column) - size, 0)
+            if (row, column) == (0, 0) or (beyond >= 1).all():
                 continue
             moved = wide[:, reach + row : reach + row + height, reach + column : reach + column + width]
-            result = np.maximum(result, moved * weight)
+            result = np.maximum(result, moved - beyond)
     return np.where(outwards, result, 1 - result)
 
 

@@ -17,7 +17,7 @@ class Brightness:
     """Mean lightness; changed by a gain, as an exposure is, so black stays black."""
 
     period: float | None = None
-    span: float = -0.1
+    span: float = -0.05
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]."""
@@ -32,7 +32,7 @@ class Brightness:
             return ends.mean((1, 2), dtype=np.float64) / 2
 
         start = self.measure(x)
-        limit = np.where(delta < 0, -3.0, 1.5)  # log of the gain: down to a twentieth, up to 4.5 times
+        limit = np.where(delta < 0, -2.5, 1.5)  # log of the gain: down to a twelfth, up to 4.5 times
         strength = pixels.strength_reaching(start + delta, start, limit, measured)
         return pixels.clipped(x * pixels.per_sample(np.exp(strength), x))
 
@@ -40,39 +40,44 @@ class Brightness:
         return ""
 
 
-def light_and_dark(light: FloatArray) -> Values:
-    """How far the light and the dark parts lie apart, ``(N,)``.
+def light_and_dark(light: FloatArray) -> tuple[Values, Values]:
+    """Lightness of the light and of the dark parts, each ``(N,)``.
 
     A threshold in the middle between the two parts' means (Ridler and Calvard) parts the pixels; each part's distance
     from it is a mean weighted with that distance itself, so soft edges and small noise hardly count, nor does it
     matter how large the parts are.
     """
     flat = light.reshape(len(light), -1)
+    whole = flat.sum(1, keepdims=True)
     threshold = flat.mean(1, keepdims=True)
     for _ in range(4):
         above = flat > threshold
         count = above.sum(1, keepdims=True)
         total = np.where(above, flat, 0).sum(1, keepdims=True)
         high = total / np.maximum(count, 1)
-        low = (flat.sum(1, keepdims=True) - total) / np.maximum(flat.shape[1] - count, 1)
+        low = (whole - total) / np.maximum(flat.shape[1] - count, 1)
         threshold = (high + low) / 2
     away = flat - threshold
-    apart = np.zeros(len(light))
+    ends = []
     for side in (np.maximum(away, 0), np.maximum(-away, 0)):
-        total = side.sum(1, dtype=np.float64)
-        apart += np.einsum("np,np->n", side, side) / np.maximum(total, 1e-9)
-    return apart
+        ends.append(np.einsum("np,np->n", side, side) / np.maximum(side.sum(1, dtype=np.float64), 1e-9))
+    middle = threshold[:, 0].astype(np.float64)
+    return middle + ends[0], middle - ends[1]
 
 
 class Contrast:
-    """Distance in lightness between the light and the dark parts; changed by spreading all values about the mean."""
+    """Light minus dark parts over their sum (Michelson), which a brighter or darker exposure leaves alone.
+
+    Changed by spreading all values about the mean lightness.
+    """
 
     period: float | None = None
     span: float = -0.15
 
     def measure(self, x: FloatArray) -> Values:
-        """``(N,)`` in [0, 1]."""
-        return light_and_dark(pixels.lightness(x))
+        """``(N,)`` in [0, 1]; NaN for black images."""
+        light, dark = light_and_dark(pixels.lightness(x))
+        return np.where(light + dark > 0.01, (light - dark) / np.maximum(light + dark, 0.01), np.nan)
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         middle = per_image(pixels.lightness(x).mean((1, 2)))
@@ -128,7 +133,7 @@ FACTORS: tuple[Factor, ...] = (
     ),
     Factor(
         name="contrast",
-        summary="distance between light and dark parts",
+        summary="distance between light and dark parts, relative to both",
         build=lambda settings: Contrast(),
         unit="of full range",
         noun=("More contrast", "Less contrast"),
