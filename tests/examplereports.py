@@ -13,12 +13,30 @@ from functools import cache
 import numpy as np
 from realdata import cifar, digits, power
 from scipy import ndimage
+
 from shiftlens.core import fidelity
 from shiftlens.core.grid import steps
 from shiftlens.core.report import Report
 from shiftlens.core.results import (
-    Axes, Cause, Cell, ClassAccuracy, Curve, Distribution, DosePoint, GridSize, Interaction, Leak, PairResult,
-    PerDomain, Provenance, Remedy, Results, Samples, Shift, StripCell, Unexplained,
+    Axes,
+    Cause,
+    Cell,
+    ClassAccuracy,
+    Curve,
+    Distribution,
+    DosePoint,
+    GridSize,
+    Interaction,
+    Leak,
+    PairResult,
+    PerDomain,
+    Provenance,
+    Remedy,
+    Results,
+    Samples,
+    Shift,
+    StripCell,
+    Unexplained,
 )  # fmt: skip
 
 
@@ -207,7 +225,7 @@ def example(
             grid[:, c] = tried[np.abs(reached - requested[:, None]).argmin(axis=1)]
         grid[0, 0], grid[-1, -1] = source[s], target[t]
         cells.append(grid)
-        series.append(grid[:, 0])
+        series.append(np.concatenate([grid[:-1, 0], grid[-1:, -1]]))
         rows = _cells(classifier, grid.reshape(-1, *source.shape[1:]), label, np.repeat(requested, features), text)
         table = [rows[r * features : (r + 1) * features] for r in range(losses)]
         for row, column in ((0, 0), (-1, -1)):
@@ -216,7 +234,7 @@ def example(
             PairResult(
                 source=s, target=t, source_name=text(f"a/{s}.png") if name == "photos" else "", label=text(label),
                 loss=(float(loss_source[s]), float(loss_target[t])), cells=table,
-                series=[row[0] for row in table],
+                series=[*(row[0] for row in table[:-1]), table[-1][-1]],
             )
         )  # fmt: skip
 
@@ -231,7 +249,7 @@ def example(
     results = Results(
         schema=1, shiftlens="0.1.0", name=text(f"{name}-example"), kind=scene.kind,
         sample_shape=list(source.shape[1:]), headline=text(headline),
-        warnings=[text("The target has 12 samples of class 8 only: its figures are rough.")] if name == "digits" else [],
+        warnings=[text("The target has few samples of class 8.")] if name == "digits" else [],
         classes=[text(str(c)) for c in classifier.classes], samples=Samples(source=half, target=len(target)),
         accuracy=PerDomain(source=float(right_source.mean()), target=accuracy_target if labelled else None),
         loss=PerDomain(source=float(loss_source.mean()), target=float(loss_target.mean())),
@@ -270,7 +288,7 @@ def example(
         ],
         remedy=Remedy(
             advice="retrain", measured=0.187,
-            sentence=text(f"Retrain with samples of changed {scene.harmful.factor}; augmentation.yaml holds the range."),
+            sentence=text(f"Retrain with samples of changed {scene.harmful.factor} (augmentation.yaml makes them)."),
         ) if causes else None,
         generator={"name": "autoencoder", "loss_axis": "observed", "reconstruction_mse": 0.0041},
         provenance=Provenance(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from shiftlens.core.results import Cause, Curve, Distribution, Interval
 from shiftlens.plugins.renderers.words import number, percent, with_unit
@@ -50,7 +51,7 @@ class Span:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """Round values between ``low`` and ``high``, ``most`` at the most, evenly spaced by 1, 2 or 5 times a power of 10."""
+    """At most so many values between ``low`` and ``high``, evenly spaced by 1, 2 or 5 times a power of 10."""
     width = high - low
     if not width > 0 or not math.isfinite(width):
         return [low] if math.isfinite(low) else []
@@ -119,7 +120,7 @@ def distribution_chart(
 ) -> DistributionChart:
     """Both domains' histograms with their means; bins of very unequal width are drawn equally wide."""
     edges = distribution.edges
-    widths = [b - a for a, b in zip(edges, edges[1:], strict=False)]
+    widths = [b - a for a, b in pairwise(edges)]
     uneven = min(widths) <= 0 or max(widths) > 4 * min(widths)
     left = 10.0
     if uneven:
@@ -132,7 +133,7 @@ def distribution_chart(
         axis = _axis(span, 6)
 
     def position(value: float) -> float:
-        for i, (a, b) in enumerate(zip(edges, edges[1:], strict=False)):
+        for i, (a, b) in enumerate(pairwise(edges)):
             if value <= b:
                 t = min(1.0, max(0.0, (value - a) / (b - a))) if b > a else 0.0
                 return round(x[i] + t * (x[i + 1] - x[i]), 1)
@@ -232,7 +233,7 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
         safe=safe,
         histograms=histograms,
         plot_bottom=bottom,
-        height=218.0 if histograms else 164.0,
+        height=(218.0 if histograms else 164.0) + (14.0 if safe else 0.0),
     )
 
 
@@ -338,6 +339,10 @@ class LossScale:
     def level(self, loss: float) -> int:
         """Colour step of a loss, in ``range(LEVELS)``."""
         return min(LEVELS - 1, int(self.position(loss) * LEVELS))
+
+    def bar(self, loss: float) -> float:
+        """Length of a loss bar in ``3 .. 100``: never so short that it cannot be seen."""
+        return round(3 + 97 * self.position(loss), 1)
 
     def loss(self, position: float) -> float:
         """The loss at a position: the inverse of `position`."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from shiftlens.core.report import Report
 from shiftlens.core.results import Results
-from shiftlens.plugins.renderers.context import page_of
+from shiftlens.plugins.renderers.page import page_of
 from shiftlens.plugins.renderers.pictures import HEIGHT, WIDTH
 
 
@@ -46,7 +46,9 @@ class HtmlRenderer:
         )
         # Both are the package's own files, so they may stand unescaped.
         page = page_of(report, self.pairs, Markup(style), Markup(script), policy)
-        html = environment().get_template("report.html.j2").render({f.name: getattr(page, f.name) for f in fields(page)})
+        html = (
+            environment().get_template("report.html.j2").render({f.name: getattr(page, f.name) for f in fields(page)})
+        )
         return {"report.html": html.encode("utf-8")}
 
 

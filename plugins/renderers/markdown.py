@@ -56,7 +56,10 @@ def _accuracies(results: Results) -> str:
 
 
 def _causes(results: Results) -> str:
-    rows = ["| factor | verdict | source → target | adds to the loss | share of the gap | |", "|---|---|---|---|---|---|"]
+    rows = [
+        "| factor | verdict | source → target | adds to the loss | share of the gap | |",
+        "|---|---|---|---|---|---|",
+    ]
     return "\n".join([*rows, *(_row(cause) for cause in results.causes)])
 
 

@@ -1,8 +1,8 @@
 """Samples as pictures: images as tiles of one sheet per pair, series as lines, vectors as bars.
 
-An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a data URI (lossless WebP, a third smaller than PNG). Lines and
-bars are SVG paths that take their colour from the page, so they work on dark and light. Behind each line or bar
-stands the *ghost*: the sample that the row of pictures began with, so that a change can be seen.
+An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a data URI (lossless WebP, a
+third smaller than PNG). Lines and bars are SVG paths that take their colour from the page, so they work on dark and
+light. With each stands the *ghost*: the sample that the row of pictures began with, so that a change can be seen.
 """
 
 from __future__ import annotations

@@ -8,6 +8,13 @@ from collections.abc import Callable, Sequence
 UNKNOWN = "–"
 THIN = "\u202f"  # narrow no-break space, between a number and its unit
 
+ADVICE = {
+    "use": "Use as it is",
+    "restrict": "Use within limits",
+    "retrain": "Retrain with such data",
+    "investigate": "Look closer",
+}
+
 
 def number(value: float | None) -> str:
     """Three significant digits at most, thousands separated: ``0.034``, ``3.1``, ``1,250``."""

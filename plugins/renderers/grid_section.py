@@ -1,0 +1,170 @@
+"""The section with the grids of all pairs, and how far they may be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shiftlens.core.fidelity import LOW_FIDELITY
+from shiftlens.core.results import Cause, Cell, Interval, PairResult, Results
+from shiftlens.core.verdicts import CLEAR_MOVE
+from shiftlens.plugins.renderers import charts, pictures
+from shiftlens.plugins.renderers.charts import LossScale
+from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView, Trust
+from shiftlens.plugins.renderers.gallery import Gallery
+from shiftlens.plugins.renderers.pictures import Picture
+from shiftlens.plugins.renderers.words import count, listed, number, percent
+
+
+def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridView | None:
+    if not gallery.count:
+        return None
+    has_axes = any(cause.grid for cause in results.causes)
+    nothing = "no measured factor clearly" if has_axes else ""
+    total = len(results.pairs)
+    left_out = ""
+    if gallery.count < total:
+        left_out = f"The first {gallery.count} of {total} pairs; results.json holds the others."
+    return GridView(
+        columns=results.grid.features,
+        rows=results.grid.losses,
+        feature_names=_moving(results.causes, "feature_axis") or nothing,
+        loss_names=_moving(results.causes, "loss_axis") or nothing,
+        pairs=tuple(
+            _pair(number_, pair, results, gallery, scale)
+            for number_, pair in enumerate(results.pairs[: gallery.count], start=1)
+        ),
+        scale=(number(scale.loss(0.0)), number(scale.loss(0.5)), number(scale.loss(1.0))),
+        levels=charts.LEVELS,
+        loss_name=results.loss_name,
+        loss_unit=results.loss_unit,
+        left_out=left_out,
+        how_to_read=_how_to_read(results),
+        warning=_grid_warning(results),
+    )
+
+
+def _grid_warning(results: Results) -> str:
+    """What must stand above a grid whose loss axis does not work; empty where it does."""
+    spearman = results.fidelity.spearman
+    if spearman is None:
+        return "Its fidelity could not be measured, so do not read from it what costs accuracy."
+    if spearman < LOW_FIDELITY:
+        return (
+            "The losses measured on its cells do not follow the losses that its rows ask for (fidelity "
+            f"{number(spearman)}, at least {LOW_FIDELITY} is needed). Do not read from it what costs accuracy."
+        )
+    return ""
+
+
+def _how_to_read(results: Results) -> str:
+    """What the lines or bars mean; images speak for themselves."""
+    if results.kind == "series":
+        channels = results.sample_shape[0]
+        more = "" if channels <= pictures.MOST_LANES else f" The first {pictures.MOST_LANES} of {channels} channels."
+        lanes = " Each channel has a lane of its own." if channels > 1 else ""
+        return f"Every picture is one series over time; the pale line behind it is the real source sample.{lanes}{more}"
+    if results.kind == "tabular":
+        columns = results.sample_shape[0]
+        more = f" The first {pictures.MOST_BARS} of {columns}." if columns > pictures.MOST_BARS else ""
+        return (
+            "Every bar is one column of the table, in its order, scaled to the column's own range; "
+            f"the line across it is the real source sample's value, and bars that left it are coloured.{more}"
+        )
+    return ""
+
+
+def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, scale: LossScale) -> PairView:
+    drawn, drawn_series = gallery.pair(position - 1)
+    columns = results.grid.features
+    rows = []
+    for r, row in enumerate(pair.cells):
+        cells = tuple(
+            _cell(cell, drawn[r * columns + c], scale, _real_name(cell, pair, r), f"Row {r + 1}, column {c + 1}")
+            for c, cell in enumerate(row)
+        )
+        rows.append(RowView(number(row[0].requested), cells))
+    series = tuple(
+        _cell(cell, picture, scale, _real_name(cell, pair, i - 1), f"Step {i}")
+        for i, (cell, picture) in enumerate(zip(pair.series, drawn_series, strict=True), start=1)
+    )
+    return PairView(
+        number=position,
+        title=f"{position} · class {pair.label} · {_sample_name('source', pair)} → {_sample_name('target', pair)}",
+        source=_sample_name("source", pair),
+        target=_sample_name("target", pair),
+        source_loss=number(pair.loss[0]),
+        target_loss=number(pair.loss[1]),
+        rows=tuple(rows),
+        series=series,
+    )
+
+
+def _sample_name(role: str, pair: PairResult) -> str:
+    name: str = getattr(pair, f"{role}_name")
+    return name or f"{role} #{getattr(pair, role)}"
+
+
+def _real_name(cell: Cell, pair: PairResult, row: int) -> str:
+    if not cell.real:
+        return ""
+    return f"real sample: {_sample_name('source' if row == 0 else 'target', pair)}"
+
+
+def _cell(cell: Cell, picture: Picture, scale: LossScale, real: str, place: str) -> CellView:
+    measured, requested, confidence = number(cell.measured), number(cell.requested), percent(cell.confidence)
+    note = real or ("the loss axis cannot reach the requested loss here" if cell.reached is False else "")
+    wrong = "" if cell.correct else ", wrong"
+    label = (
+        f"{place}: measured loss {measured}, requested {requested}; "
+        f"predicted {cell.predicted}{wrong}, {confidence} confident{f'; {note}' if note else ''}"
+    )
+    return CellView(
+        picture=picture,
+        label=label,
+        measured=measured,
+        requested=requested,
+        predicted=cell.predicted,
+        confidence=confidence,
+        note=note,
+        level=scale.level(cell.measured),
+        bar=scale.bar(cell.measured),
+        tick=scale.bar(cell.requested),
+        wrong=not cell.correct,
+        real=cell.real,
+    )
+
+
+def trust_section(results: Results) -> Trust:
+    spearman, r2, cells = results.fidelity.spearman, results.leak.r2, count(results.fidelity.cells, "generated cell")
+    if spearman is None:
+        words = "It could not be measured: too few cells, or all of one loss."
+    elif spearman < LOW_FIDELITY:
+        words = (
+            f"Each row asks for a loss. On {cells} the classifier then measured something else: the two orders hardly "
+            "agree (1 is full agreement, 0 is chance)."
+        )
+    else:
+        words = (
+            f"Each row asks for a loss. On {cells} the classifier then measured losses in nearly that order "
+            "(1 is full agreement, 0 is chance). What changes down the rows is what the classifier finds hard."
+        )
+    if r2 is None:
+        leak = "It could not be measured: too few samples."
+    else:
+        leak = (
+            "The part of the loss that can still be read from the features alone. Near 0 a step sideways says nothing "
+            "about the loss; near 1 both axes tell the same story."
+        )
+    return Trust(number(spearman), words, number(r2), leak)
+
+
+def _moving(causes: Sequence[Cause], axis: str) -> str:
+    """Names of the factors that really move along one axis of the grid, furthest first."""
+    moved = []
+    for cause in causes:
+        if cause.grid is not None:
+            value: float = getattr(cause.grid, axis)
+            ci: Interval | None = getattr(cause.grid, f"{axis}_ci")
+            if (ci[0] if ci else value) > CLEAR_MOVE:
+                moved.append((value, cause.factor))
+    return listed([f"{name} ({percent(value)} of its gap)" for value, name in sorted(moved, reverse=True)])
