@@ -18,6 +18,8 @@ from shiftlens.core.errors import InputError
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
+ROUNDING = 1e-4  # by which image values may miss [0, 1]
+
 
 def as_float32(stored: npt.NDArray[np.generic]) -> FloatArray:
     """The default ``decode``: the stored values as they are, as float32."""
@@ -69,7 +71,7 @@ def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[st
         Warnings: what is odd, and can be lived with.
 
     Raises:
-        InputError: a domain is empty; kinds, shapes or columns differ; there are as many labels or names as samples;
+        InputError: a domain is empty; kinds, shapes or columns differ; labels or names are fewer or more than samples;
             samples hold NaN or infinite values, or image values outside [0, 1]; all samples are constant.
     """
     warnings = []
@@ -99,11 +101,10 @@ def _check_counts(role: str, domain: Domain) -> None:
     """A reader gave samples, and a label and a name for each, or none at all."""
     if len(domain) == 0:
         raise InputError(f"the {role} domain is empty; check its path")
-    for what, count in (
-        ("labels", None if domain.labels is None else len(domain.labels)),
-        ("names", len(domain.names)),
-    ):
-        if count not in (None, len(domain)) and not (what == "names" and count == 0):
+    labels = len(domain) if domain.labels is None else len(domain.labels)
+    names = len(domain.names) or len(domain)
+    for what, count in (("labels", labels), ("names", names)):
+        if count != len(domain):
             raise InputError(f"the {role} domain has {len(domain)} samples and {count} {what}; give one for each")
 
 
@@ -127,7 +128,7 @@ def _check_values(role: str, domain: Domain, batch_size: int) -> list[str]:
             f"{len(broken)} of {len(domain)} {role} samples hold values that are not finite (NaN or infinite): "
             f"{_named(domain, broken)}; repair or leave them out"
         )
-    if domain.kind == "image" and (low < 0 or high > 1):
+    if domain.kind == "image" and (low < -ROUNDING or high > 1 + ROUNDING):
         advice = (
             "divide them by 255, or save them as uint8" if low >= 0 and high <= 255 else "bring them into this range"
         )
