@@ -102,7 +102,7 @@ import sys
 sys.modules["torch"] = None
 import numpy as np
 from pathlib import Path
-from shiftlens.export import bundle, grid_command, parity, session, sheet
+from shiftlens.export import bundle, compose, grid_command, parity, session, sheet
 opened = bundle.Bundle.open(Path({str(exported)!r}))
 grid = bundle.grid_for_pair(opened, np.zeros((1, 8, 8), np.float32), np.ones((1, 8, 8), np.float32), "3")
 print(grid.cells.shape)
