@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from examplereports import example
@@ -79,6 +81,7 @@ def test_a_factor_measures_every_sample_and_leaves_it_alone_when_asked_for_nothi
         assert np.array_equal(*moved), "the same seed must give the same samples"
 
 
+@cache
 def samples_of(kind):
     rng = np.random.default_rng(0)
     if kind == "image":
