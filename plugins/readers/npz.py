@@ -17,6 +17,7 @@ from __future__ import annotations
 import logging
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -169,7 +170,7 @@ class Archive:
                 temporary.open("wb") as plain,
             ):
                 shutil.copyfileobj(packed, plain, 1 << 20)
-        except (zipfile.BadZipFile, EOFError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise InputError(f"{self.path} is damaged ({error}); make or copy it again") from None
         return copy
 
