@@ -38,7 +38,11 @@ def _of_images(x: FloatArray) -> Floats:
         red, green, blue = x[:, 0], x[:, 1], x[:, 2]
         chroma = x.max(1) - x.min(1)
         red_green, yellow_blue = red - green, (red + green) / 2 - blue
-        columns += [chroma.mean((1, 2)), chroma.std((1, 2)), np.quantile(chroma.reshape(count, -1)[:, ::3], 0.9, axis=1)]
+        columns += [
+            chroma.mean((1, 2)),
+            chroma.std((1, 2)),
+            np.quantile(chroma.reshape(count, -1)[:, ::3], 0.9, axis=1),
+        ]
         columns += [red_green.mean((1, 2)), yellow_blue.mean((1, 2)), red_green.std((1, 2)), yellow_blue.std((1, 2))]
         weight = chroma + 1e-3
         columns += [(channel * weight).sum((1, 2)) / weight.sum((1, 2)) for channel in (red, green, blue)]

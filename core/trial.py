@@ -15,7 +15,6 @@ import numpy.typing as npt
 from pydantic import Field
 
 from shiftlens.core.domain import FloatArray, IntArray
-from shiftlens.core.job import Progress
 from shiftlens.core.kinds import ComponentSettings, Factor, FactorWorker
 from shiftlens.core.scoring import Scores
 from shiftlens.core.statistics import Coalition, Floats, wrapped
@@ -154,7 +153,11 @@ def individual_parts(names: Iterable[str], count: int, seed: int) -> dict[str, F
 
 
 def apply(
-    plan: Iterable[Change], x: FloatArray, own: Mapping[str, Floats], seed: int, parts: Mapping[str, Floats] | None = None
+    plan: Iterable[Change],
+    x: FloatArray,
+    own: Mapping[str, Floats],
+    seed: int,
+    parts: Mapping[str, Floats] | None = None,
 ) -> FloatArray:
     """Samples ``x`` ``(n, *sample)`` changed by the plan.
 
@@ -201,7 +204,10 @@ def measure_coalitions(
     own = individual_parts(names, len(x), seed)
     result = dict(known or {})
     held: dict[tuple[str, ...], FloatArray] = {(): x}
-    todo = sorted((tuple(n for n in names if n in c) for c in wanted if c not in result), key=lambda c: [names.index(n) for n in c])
+    todo = sorted(
+        (tuple(n for n in names if n in c) for c in wanted if c not in result),
+        key=lambda c: [names.index(n) for n in c],
+    )
     for done, members in enumerate(todo):
         start = max((prefix for prefix in held if members[: len(prefix)] == prefix), key=len)
         held = {prefix: array for prefix, array in held.items() if members[: len(prefix)] == prefix}
@@ -345,7 +351,9 @@ def augmentation_of(plan: Plan, seed: int) -> dict[str, object]:
     }
 
 
-def augment(augmentation: Mapping[str, object], factors: Sequence[ActiveFactor], x: FloatArray, seed: int) -> FloatArray:
+def augment(
+    augmentation: Mapping[str, object], factors: Sequence[ActiveFactor], x: FloatArray, seed: int
+) -> FloatArray:
     """Samples ``(n, *sample)`` changed as augmentation.yaml says, each by its own random part of the strengths.
 
     Raises:

@@ -1,0 +1,646 @@
+"""Causes: what shifted, what each change costs when it is made alone, and the verdicts (patent ¶66, FIG. 11).
+
+`find_causes` is the whole of it: usable factors, what shifted (`matching`), the trial (`trial`), intervals and shares
+(`statistics`), verdicts and sentences (`verdicts`). `grid_moves` measures what the generated cells do to each factor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from shiftlens.core import verdicts
+from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.effects import (
+    CLASS_MIX,
+    NONE,
+    Effects,
+    Estimate,
+    Sensitivity,
+    rows_per_coalition,
+    wanted_coalitions,
+)
+from shiftlens.core.job import Progress
+from shiftlens.core.matching import LEVELS, Matcher, as_columns, find_changes
+from shiftlens.core.results import (
+    Axes,
+    Cause,
+    Distribution,
+    DosePoint,
+    Interaction,
+    Remedy,
+    Shift,
+    StripCell,
+    Unexplained,
+)
+from shiftlens.core.scoring import Scores
+from shiftlens.core.statistics import (
+    Floats,
+    centre,
+    class_mix_test,
+    holm,
+    partial_rank_correlation,
+    percentile_interval,
+    resampled_means,
+    shift_test,
+    wrapped,
+)
+from shiftlens.core.trial import (
+    ActiveFactor,
+    Change,
+    Dose,
+    FactorFault,
+    Outcomes,
+    Plan,
+    Score,
+    TrialRows,
+    TrialSettings,
+    apply,
+    augmentation_of,
+    clipped_share,
+    individual_parts,
+    measure_coalitions,
+    measure_dose,
+    outcomes,
+    randomised_rows,
+    reached_share,
+    undo,
+)
+from shiftlens.core.verdicts import Evidence, Gap
+
+PROBED = 300
+"""Samples of each domain that a factor is tried on before it is let in."""
+DOSED = 400
+"""Samples that the dose-response curves are measured on."""
+UNDONE = 600
+"""Target samples on which a change is undone."""
+VISIBLE = 0.3
+"""Gap between quantiles, in spreads of the source, from which a shift that nothing explains is worth a word."""
+ACCOUNTED = 0.5
+"""Share of a measure's gap that other changes must explain for it to be their shadow."""
+BINS = 30
+
+
+@dataclass(frozen=True)
+class CausesFound:
+    """What the trial found.
+
+    Attributes:
+        causes: one per factor that could be used, and the class mix where it changed; the costliest first.
+        unexplained: the rest of the loss gap; None where there is no gap to explain or no target labels.
+        interactions: pairs that cost more or less together than the sum of both.
+        remedy, headline, warnings: for people.
+        strips: ``(k, *sample)`` float32, what `StripCell.index` points into.
+        rows: randomised rows for the generator's loss axis.
+        left_out: factors that could not be used, with the reason.
+        augmentation: content of augmentation.yaml, None where no factor is harmful.
+    """
+
+    causes: list[Cause]
+    unexplained: Unexplained | None
+    interactions: list[Interaction]
+    remedy: Remedy
+    headline: str
+    warnings: list[str]
+    strips: FloatArray
+    rows: TrialRows
+    left_out: dict[str, str]
+    augmentation: dict[str, object] | None
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The samples of one analysis; labels of the target are None where it has none."""
+
+    source: FloatArray
+    source_labels: IntArray
+    source_scores: Scores
+    target: FloatArray
+    target_labels: IntArray | None
+    target_scores: Scores
+    kind: str
+    classes: tuple[str, ...]
+    score: Score
+    settings: TrialSettings
+    seed: int
+    progress: Progress
+
+    def told(self, share: float) -> None:
+        """Progress in per cent."""
+        self.progress(round(100 * share), 100)
+
+
+def find_causes(
+    source: FloatArray,
+    source_labels: IntArray,
+    target: FloatArray,
+    target_labels: IntArray | None,
+    source_scores: Scores,
+    target_scores: Scores,
+    factors: Sequence[ActiveFactor],
+    score: Score,
+    kind: str,
+    classes: Sequence[str],
+    settings: TrialSettings,
+    seed: int,
+    progress: Progress,
+) -> CausesFound:
+    """Find which change in the data costs the classifier its accuracy.
+
+    Args:
+        source, target: ``(n, *sample)`` and ``(m, *sample)`` float32; best samples that the classifier never saw.
+        source_labels, target_labels: class index of each sample; None for a target without labels.
+        source_scores, target_scores: the classifier's scores of these samples.
+        factors: the candidates. One that refuses, raises or answers wrongly is left out, and the others go on.
+        score: ``score(x, labels) -> Scores``.
+        kind: of the samples, as in `Domain`.
+        classes: class names in the order of the classifier's outputs.
+    """
+    data = _Data(
+        source, source_labels, source_scores, target, target_labels, target_scores,
+        kind, tuple(classes), score, settings, seed, progress,
+    )  # fmt: skip
+    usable, left_out = _usable(factors, source[:PROBED], target[:PROBED])
+    while True:
+        try:
+            return _analyse(data, usable, left_out)
+        except FactorFault as fault:  # a fault that the probe did not meet: start again without that factor
+            left_out[fault.name] = fault.reason
+            usable = [factor for factor in usable if factor.name != fault.name]
+
+
+def _usable(
+    factors: Sequence[ActiveFactor], source: FloatArray, target: FloatArray
+) -> tuple[list[ActiveFactor], dict[str, str]]:
+    """Factors that fit these samples, and why the others do not."""
+    usable: list[ActiveFactor] = []
+    left_out: dict[str, str] = {}
+    for factor in factors:
+        try:
+            reason = factor.refuses(source) or factor.refuses(target)
+            if not reason:
+                spread = float(np.nanstd(factor.measure(source)))
+                factor.measure(target)
+                if factor.interventional:
+                    step = np.full(min(len(source), 16), 0.1 * spread)
+                    factor.shift(source[:16], step, np.random.default_rng(0))
+        except FactorFault as fault:
+            reason = fault.reason
+        if reason:
+            left_out[factor.name] = reason
+        else:
+            usable.append(factor)
+    return usable, left_out
+
+
+def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str, str]) -> CausesFound:
+    settings, rng = data.settings, np.random.default_rng([data.seed, 1])
+    warnings: list[str] = []
+    mix = _class_mix(data, warnings)
+    shifts = _shifts(data, factors, rng)
+    data.told(0.05)
+    matcher = Matcher(
+        data.source, data.source_labels, data.target, data.target_labels,
+        factors, data.kind, settings.matching_samples, data.seed,
+    )  # fmt: skip
+    match = find_changes(matcher, settings.most_factors, lambda share: data.told(0.05 + 0.65 * share))
+    trial = _run_trial(data, match.plan, match.errors, mix, rng)
+    gap, rise = trial.effects.gap(settings.smallest_effect, settings.smallest_share)
+    unexplained, shares = None, {}
+    if rise is not None and gap.worse:
+        unexplained = trial.effects.unexplained(rise, settings.large_rest, len(factors))
+        shares = trial.effects.shares(rise)
+    rest_is_large = unexplained is not None and unexplained.ci[0] > settings.large_rest
+    strips: list[FloatArray] = []
+    found: list[Cause] = []
+    for change in match.plan:
+        found.append(
+            _tried(
+                data, trial, match.plan, change, match.rivals.get(change.name, []), shifts[change.name], gap,
+                shares.get(change.name), rest_is_large, strips,
+            )
+        )  # fmt: skip
+        data.told(0.8 + 0.15 * len(found) / len(match.plan))
+    if mix is not None:
+        found.append(_class_mix_cause(trial, shares.get(CLASS_MIX), gap))
+    in_plan = {change.name for change in match.plan}
+    for factor in factors:
+        if factor.name not in in_plan:
+            shadow = _shadow(matcher, match.plan, factor)
+            found.append(_untried(data, factor, shifts[factor.name], shadow, rng))
+    rank = {"harmful": 0, "unclear": 1, "harmless": 2, "unchanged": 3}
+    found.sort(key=lambda c: (rank[c.verdict], -(c.effect or 0.0)))
+    warnings += [
+        f"{c.factor}: the change alone reached {100 * c.reached:.0f} % of the shift that was asked for"
+        for c in found
+        if c.reached is not None and c.reached < 0.8
+    ]
+    warnings += [f"factor {name} is left out: {reason}" for name, reason in left_out.items()]
+    if data.target_labels is None:
+        warnings.append(
+            "the target has no labels: how much accuracy it lost is not known; what each change costs was measured on "
+            "source samples, and classes could not be evened out"
+        )
+    harmful = tuple(c for c in match.plan if any(f.factor == c.name and f.verdict == "harmful" for f in found))
+    rows = randomised_rows(match.plan, trial.x, trial.scores, settings.rows, data.score, data.seed)
+    data.told(1.0)
+    shape = data.source.shape[1:]
+    return CausesFound(
+        causes=found,
+        unexplained=unexplained,
+        interactions=trial.effects.interactions(gap.worth),
+        remedy=verdicts.remedy_of(found, gap, rest_is_large),
+        headline=verdicts.headline_of(found, gap, unexplained.sentence if unexplained else "", rest_is_large),
+        warnings=warnings,
+        strips=np.stack(strips).astype(np.float32) if strips else np.zeros((0, *shape), dtype=np.float32),
+        rows=rows,
+        left_out=dict(left_out),
+        augmentation=augmentation_of(harmful, data.seed) if harmful else None,
+    )
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The trial's samples with everything that was measured on them."""
+
+    x: FloatArray
+    labels: IntArray
+    scores: Scores
+    effects: Effects
+    dosed: Mapping[str, tuple[Dose, list[FloatArray], list[Scores]]]
+
+
+@dataclass(frozen=True)
+class _Shifted:
+    """How one factor's own measure differs between the domains."""
+
+    shift: Shift
+    p: float
+    distribution: Distribution
+
+
+def _class_mix(data: _Data, warnings: list[str]) -> Floats | None:
+    """Weight of each class that gives the source the target's mix, ``(classes,)``; None where the mix is the same."""
+    if data.target_labels is None:
+        return None
+    count = max(len(data.classes), int(data.source_labels.max()) + 1, int(data.target_labels.max()) + 1)
+    here, there = (np.bincount(labels, minlength=count) for labels in (data.source_labels, data.target_labels))
+    for missing, where, other in (
+        ((here == 0) & (there > 0), "source", "target"),
+        ((there == 0) & (here > 0), "target", "source"),
+    ):
+        names = [data.classes[c] if c < len(data.classes) else str(c) for c in np.flatnonzero(missing)]
+        if names:
+            warnings.append(
+                f"the {where} has no sample of class {', '.join(names)}: it is compared with nothing, and the loss of "
+                f"the {other}'s samples of it is not explained"
+            )
+    if class_mix_test(data.source_labels, data.target_labels, count) >= data.settings.alpha:
+        return None
+    share = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
+    return share
+
+
+def _shifts(data: _Data, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, _Shifted]:
+    """Every factor's own measure in both domains, tested within classes and corrected for their number."""
+    most = data.settings.samples
+    s = rng.permutation(len(data.source))[:most]
+    t = rng.permutation(len(data.target))[:most]
+    source, target = data.source[s], data.target[t]
+    source_class = data.source_labels[s] if data.target_labels is not None else np.zeros(len(s), dtype=np.int64)
+    target_class = data.target_labels[t] if data.target_labels is not None else np.zeros(len(t), dtype=np.int64)
+    measured = {f.name: (f.measure(source), f.measure(target)) for f in factors}
+    raw = [shift_test(*measured[f.name], source_class, target_class, f.period) for f in factors]
+    found = {}
+    for factor, p in zip(factors, holm(raw) if factors else [], strict=True):
+        here, there = measured[factor.name]
+        means = [centre(v, factor.period) for v in (here, there)]
+        shift = Shift(source=means[0], target=means[1], unit=factor.description.unit)
+        found[factor.name] = _Shifted(shift, float(p), _distribution(here, there))
+    return found
+
+
+def _distribution(here: Floats, there: Floats) -> Distribution:
+    here, there = here[np.isfinite(here)], there[np.isfinite(there)]
+    both = np.concatenate([here, there])
+    low, high = (float(v) for v in np.quantile(both, [0.002, 0.998])) if len(both) else (0.0, 1.0)
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, BINS + 1)
+    counts = [np.histogram(np.clip(v, low, high), edges)[0] for v in (here, there)]
+    return Distribution(
+        edges=[float(e) for e in edges], source=[int(n) for n in counts[0]], target=[int(n) for n in counts[1]]
+    )
+
+
+def _run_trial(
+    data: _Data, plan: Plan, errors: Mapping[str, float], mix: Floats | None, rng: np.random.Generator
+) -> _Trial:
+    """Measure every set of changes, and each change at several strengths, on the same source samples."""
+    settings = data.settings
+    rows = np.sort(rng.permutation(len(data.source))[: settings.samples])
+    x, labels = data.source[rows], data.source_labels[rows]
+    scores = _rows_of(data.source_scores, rows)
+    names = [change.name for change in plan]
+    wanted, orders = wanted_coalitions(names, rng)
+    size = rows_per_coalition(len(rows), len(names))
+    on_all = [NONE, *(frozenset([n]) for n in names), frozenset(names)]
+    before = {NONE: outcomes(scores)}
+    steps = len(on_all) + (len(wanted) if size < len(rows) else 0)
+    full = measure_coalitions(
+        plan, on_all if size < len(rows) else wanted, x, labels, data.score, data.seed,
+        lambda done: data.told(0.7 + 0.1 * done / max(steps, 1)), before,
+    )  # fmt: skip
+    part = full
+    if size < len(rows):
+        known = {c: Outcomes(o.loss[:size], o.correct[:size]) for c, o in full.items()}
+        part = measure_coalitions(
+            plan, wanted, x[:size], labels[:size], data.score, data.seed, lambda done: None, known
+        )
+    parts = np.linspace(0, 1, settings.dose_steps + 1)
+    dosed = {}
+    few = slice(0, DOSED)
+    for change in plan:
+        begun = Outcomes(before[NONE].loss[few], before[NONE].correct[few])
+        dosed[change.name] = measure_dose(change, x[few], labels[few], begun, data.score, data.seed, parts)
+    sensitivity = {
+        name: Sensitivity(errors.get(name, 0.0), *(_last_slope(parts, v.mean(1)) for v in (d.loss, d.correct)))
+        for name, (d, _, _) in dosed.items()
+    }
+    weight = None if mix is None else mix[labels]
+    effects = Effects(
+        [*names, CLASS_MIX] if mix is not None else names, full, part, weight, data.source_scores,
+        data.target_scores if data.target_labels is not None else None, sensitivity, orders, settings.bootstrap, rng,
+    )  # fmt: skip
+    return _Trial(x, labels, scores, effects, dosed)
+
+
+def _last_slope(parts: Floats, values: Floats) -> float:
+    """Rise per whole strength over the last two steps of a dose-response curve."""
+    first = max(0, len(parts) - 3)
+    return float((values[-1] - values[first]) / (parts[-1] - parts[first]))
+
+
+def _rows_of(scores: Scores, rows: IntArray) -> Scores:
+    return Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows])
+
+
+def _tried(
+    data: _Data,
+    trial: _Trial,
+    plan: Plan,
+    change: Change,
+    rivals: Sequence[str],
+    shifted: _Shifted,
+    gap: Gap,
+    share: Estimate | None,
+    rest_is_large: bool,
+    strips: list[FloatArray],
+) -> Cause:
+    """The cause of a factor that was changed."""
+    loss, fall = trial.effects.effect(change.name), trial.effects.effect(change.name, "correct")
+    dose, samples, _ = trial.dosed[change.name]
+    own = individual_parts([change.name], len(samples[0]), data.seed)
+    reached = reached_share(change, samples[0], samples[-1], change.deltas(samples[0], own[change.name]))
+    restored = _restored(data, plan, change)
+    description = change.factor.description
+    rises = float(wrapped(shifted.shift.target - shifted.shift.source, change.factor.period)) >= 0
+    evidence = Evidence(
+        name=change.name,
+        noun=verdicts.noun_of(description.noun, change.name, rises),
+        shift=shifted.shift,
+        effect=loss.value,
+        ci=loss.ci,
+        accuracy_effect=fall.value,
+        reached=reached,
+        clipped=clipped_share(data.kind, samples[0], samples[-1]),
+        restored=restored.value if restored else None,
+        rivals=rivals,
+    )
+    verdict = verdicts.verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
+    points = _dose_points(dose, data)
+    return Cause(
+        factor=change.name,
+        verdict=verdict,
+        effect=loss.value,
+        ci=loss.ci,
+        accuracy_effect=fall.value,
+        accuracy_ci=fall.ci,
+        share=share.value if share else None,
+        share_ci=share.ci if share else None,
+        shift=shifted.shift,
+        reached=reached,
+        clipped=evidence.clipped,
+        restored=restored.value if restored else None,
+        restored_ci=restored.ci if restored else None,
+        evidence="intervention",
+        rivals=list(rivals),
+        safe_until=_safe_until(points, gap.worth) if verdict in ("harmful", "unclear") else None,
+        dose=points,
+        strip=_strip(data, trial, change.factor, verdict, strips),
+        distribution=shifted.distribution,
+        sentence=verdicts.sentence_of(verdict, evidence, gap),
+    )
+
+
+def _restored(data: _Data, plan: Plan, change: Change) -> Estimate | None:
+    """Accuracy that undoing one change on target samples brings back; None without labels."""
+    if data.target_labels is None:
+        return None
+    rng = np.random.default_rng([data.seed, 5])
+    rows = np.sort(rng.permutation(len(data.target))[:UNDONE])
+    others = tuple(c for c in plan if c.name != change.name)
+    some = rng.permutation(len(data.source))[:UNDONE]
+    own = individual_parts([c.name for c in others], len(some), data.seed)
+    reference = change.factor.measure(apply(others, data.source[some], own, data.seed))
+    mended = data.score(undo(change, data.target[rows], reference, data.seed), data.target_labels[rows])
+    gained = mended.correct.astype(np.float64) - data.target_scores.correct[rows]
+    return Estimate(float(gained.mean()), resampled_means(gained, data.settings.bootstrap, rng))
+
+
+def _dose_points(dose: Dose, data: _Data) -> list[DosePoint]:
+    """The dose-response curve, set on the level of the whole source."""
+    rng = np.random.default_rng([data.seed, 6])
+    rise, fall = dose.loss - dose.loss[:1], dose.correct[:1] - dose.correct  # (k, n)
+    level, accuracy = float(data.source_scores.loss.mean()), float(data.source_scores.correct.mean())
+    draws = resampled_means(np.ascontiguousarray(rise.T), data.settings.bootstrap, rng)  # (draws, k)
+    points = []
+    for i in range(len(dose.part)):
+        low, high = percentile_interval(draws[:, i])
+        points.append(
+            DosePoint(
+                value=float(dose.value[i]),
+                loss=level + float(rise[i].mean()),
+                accuracy=accuracy - float(fall[i].mean()),
+                loss_ci=(level + low, level + high),
+            )
+        )
+    return points
+
+
+def _safe_until(points: Sequence[DosePoint], worth: float) -> float | None:
+    """The measured value at which the loss has risen by what is worth naming; None where it never does."""
+    for before, after in pairwise(points):
+        if after.loss - points[0].loss > worth:
+            part = (worth - (before.loss - points[0].loss)) / (after.loss - before.loss)
+            return before.value + float(np.clip(part, 0, 1)) * (after.value - before.value)
+    return None
+
+
+def _strip(data: _Data, trial: _Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]) -> list[StripCell]:
+    """The same source sample at its own value, midway and at the full change, with the measured loss of each.
+
+    One that shows the finding: right before; wrong after a harmful change; else of middling loss.
+    """
+    dose, samples, scores = trial.dosed[factor.name]
+    last = len(dose.part) - 1
+    middle = last // 2
+    candidates = np.flatnonzero((dose.correct[0] == 1) & (dose.correct[last] == (0 if verdict == "harmful" else 1)))
+    if not len(candidates):
+        candidates = np.arange(dose.loss.shape[1])
+    order = candidates[np.argsort(dose.loss[last, candidates], kind="stable")]
+    row = int(order[len(order) // 2])
+    cells = []
+    for step in (0, middle, last):
+        predicted = int(scores[step].prediction[row])
+        value = float(factor.measure(samples[step][row : row + 1])[0])
+        cells.append(
+            StripCell(
+                index=len(strips),
+                value=value if np.isfinite(value) else float(dose.value[step]),
+                loss=float(dose.loss[step, row]),
+                predicted=data.classes[predicted] if predicted < len(data.classes) else str(predicted),
+                correct=bool(dose.correct[step, row]),
+            )
+        )
+        strips.append(samples[step][row])
+    return cells
+
+
+def _untried(
+    data: _Data,
+    factor: ActiveFactor,
+    shifted: _Shifted,
+    shadow: tuple[float, float, list[str]],
+    rng: np.random.Generator,
+) -> Cause:
+    """The cause of a factor that was not changed: unchanged, a shadow, observed only, or moved without a reason."""
+    size, accounted, causes = shadow
+    differs = shifted.p < data.settings.alpha
+    common = {"factor": factor.name, "shift": shifted.shift, "distribution": shifted.distribution}
+    if differs and accounted >= ACCOUNTED and causes:
+        sentence = verdicts.unchanged_sentence(factor.name, shifted.shift, causes)
+        return Cause(**common, verdict="unchanged", effect=None, shadow_of=causes, sentence=sentence)
+    if not differs or (factor.interventional and size < VISIBLE):
+        return Cause(
+            **common, verdict="unchanged", effect=None, sentence=verdicts.unchanged_sentence(factor.name, None, [])
+        )
+    if factor.interventional or data.target_labels is None:
+        return Cause(
+            **common, verdict="unclear", effect=None, sentence=verdicts.unmatched_sentence(factor.name, shifted.shift)
+        )
+    rows = rng.permutation(len(data.target))[: data.settings.samples]
+    measured = factor.measure(data.target[rows])
+    correlation, ci = partial_rank_correlation(
+        measured, data.target_scores.loss[rows], np.zeros((len(rows), 0)), data.target_labels[rows], 200, rng
+    )
+    return Cause(
+        **common,
+        verdict="unclear",
+        effect=None,
+        evidence="observation",
+        sentence=verdicts.observed_sentence(factor.name, shifted.shift, correlation, ci),
+    )
+
+
+def _class_mix_cause(trial: _Trial, share: Estimate | None, gap: Gap) -> Cause:
+    """The finding that the proportions of the classes changed."""
+    loss, fall = trial.effects.effect(CLASS_MIX), trial.effects.effect(CLASS_MIX, "correct")
+    low, high = loss.ci
+    verdict: verdicts.Verdict = "harmful" if low > gap.worth else "harmless" if high < gap.worth else "unclear"
+    return Cause(
+        factor=CLASS_MIX,
+        verdict=verdict,
+        effect=loss.value,
+        ci=loss.ci,
+        accuracy_effect=fall.value,
+        accuracy_ci=fall.ci,
+        share=share.value if share else None,
+        share_ci=share.ci if share else None,
+        evidence="intervention",
+        sentence=verdicts.class_mix_sentence(verdict, loss.value, loss.ci, fall.value, gap),
+    )
+
+
+def _shadow(matcher: Matcher, plan: Plan, factor: ActiveFactor) -> tuple[float, float, list[str]]:
+    """How far a factor's own measure moved (in spreads of the source), which part of that the plan accounts for, and
+    which of its changes do."""
+    half = matcher.fit
+    goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
+    begun = as_columns(factor, factor.measure(half.source))
+    start, unit = np.quantile(begun, LEVELS, axis=0), begun.std(0) + 1e-9
+
+    def distance(changes: Plan) -> float:
+        changed = apply(changes, half.source, matcher.own(changes, half), matcher.seed)
+        reached = np.quantile(as_columns(factor, factor.measure(changed)), LEVELS, axis=0)
+        return float(np.sqrt((((reached - goal) / unit) ** 2).mean()))
+
+    before = float(np.sqrt((((start - goal) / unit) ** 2).mean()))
+    if before == 0 or not plan:
+        return before, 0.0, []
+    accounted = 1 - distance(plan) / before
+    alone = (
+        {change.name: 1 - distance((change,)) / before for change in plan}
+        if len(plan) > 1
+        else {plan[0].name: accounted}
+    )
+    causes = [name for name, part in sorted(alone.items(), key=lambda item: -item[1]) if part >= 0.25]
+    return before, accounted, causes or [max(alone, key=lambda name: alone[name])]
+
+
+def grid_moves(factors: Sequence[ActiveFactor], cells: FloatArray, seed: int = 0, draws: int = 500) -> dict[str, Axes]:
+    """How far each factor moves along the two axes of the generated cells, in units of the pairs' own gap.
+
+    Along the loss axis: from the first to the last row in the first column, from the real source sample down. Along
+    the feature axis: from the first to the last column in the first row. The corners hold the two real samples.
+
+    Args:
+        factors: those to measure. One that fails on cells is left out.
+        cells: ``(pairs, losses, features, *sample)`` with the real samples in their corners.
+
+    Returns:
+        Per factor the moves over all pairs, projected on the pairs' gaps, with intervals by bootstrap over pairs.
+    """
+    pairs = len(cells)
+    found: dict[str, Axes] = {}
+    if not pairs:
+        return found
+    corners = {"start": cells[:, 0, 0], "end": cells[:, -1, -1], "loss": cells[:, -1, 0], "feature": cells[:, 0, -1]}
+    rng = np.random.default_rng([seed, 19])
+    picks = rng.integers(0, pairs, (draws, pairs))
+    for factor in factors:
+        try:
+            at = {name: factor.measure(np.ascontiguousarray(x, dtype=np.float32)) for name, x in corners.items()}
+        except FactorFault:
+            continue
+        gap, loss, feature = (wrapped(at[n] - at["start"], factor.period) for n in ("end", "loss", "feature"))
+        known = np.isfinite(gap) & np.isfinite(loss) & np.isfinite(feature)
+        gap, loss, feature = (np.where(known, v, 0.0) for v in (gap, loss, feature))
+        if not (gap != 0).any():
+            continue
+
+        def along(move: Floats, rows: IntArray) -> Floats:
+            # The mean move against the mean gap: pairs whose gap is small or the other way round weigh as they are.
+            return (move[rows] * gap[rows]).sum(-1) / np.maximum((gap[rows] ** 2).sum(-1), 1e-12)  # noqa: B023
+
+        everyone = np.arange(pairs)
+        found[factor.name] = Axes(
+            loss_axis=float(along(loss, everyone)),
+            feature_axis=float(along(feature, everyone)),
+            loss_axis_ci=percentile_interval(along(loss, picks)),
+            feature_axis_ci=percentile_interval(along(feature, picks)),
+        )
+    return found

@@ -1,0 +1,285 @@
+"""Verdicts and the sentences that tell them: from effects with intervals to words a manager understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from shiftlens.core.results import Axes, Cause, Interval, Remedy, Shift
+
+Verdict = Literal["harmful", "harmless", "unclear", "unchanged"]
+
+LEAST_REACHED = 0.5
+"""A change that could be made only in smaller part than this does not acquit a factor."""
+CLEAR_MOVE = 0.25
+"""Part of the pairs' gap from which a factor counts as moved along an axis of the grid."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How much worse the target is; None where it has no labels.
+
+    Attributes:
+        loss: rise of the mean loss from source to target, nats.
+        loss_ci: its interval.
+        points: fall of the accuracy, in points.
+        worth: smallest rise of the loss worth naming.
+    """
+
+    loss: float | None
+    loss_ci: Interval | None
+    points: float | None
+    worth: float
+
+    @property
+    def worse(self) -> bool:
+        """Whether there is a loss to explain: the rise is above the smallest worth naming, beyond chance."""
+        return self.loss is not None and self.loss_ci is not None and self.loss > self.worth and self.loss_ci[0] > 0
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the trial says about one factor that shifted."""
+
+    name: str
+    noun: str
+    shift: Shift
+    effect: float
+    ci: Interval
+    accuracy_effect: float
+    reached: float
+    clipped: float | None
+    restored: float | None
+    rivals: Sequence[str] = field(default_factory=list)
+
+
+def verdict_of(evidence: Evidence, worth: float, rest_is_large: bool, share: float | None) -> Verdict:
+    """harmful: its own change raises the loss, beyond chance and beyond what is worth naming; harmless: it does not.
+
+    Where most of the loss is explained by nothing that was measured, a factor with a small share may only stand in
+    for what is missing: unclear.
+    """
+    if evidence.rivals:
+        return "unclear"
+    if evidence.ci[0] > worth:
+        return "unclear" if rest_is_large and (share is None or share < 0.5) else "harmful"
+    if evidence.ci[1] < worth and evidence.reached >= LEAST_REACHED:
+        return "harmless"
+    return "unclear"
+
+
+def noun_of(noun: tuple[str, str], name: str, rises: bool) -> str:
+    """How a sentence calls the change: "thicker strokes", or "a higher jpeg" where the factor offers no words."""
+    offered = noun[0] if rises else noun[1]
+    return offered or f"{'a higher' if rises else 'a lower'} {name}"
+
+
+def number(value: float) -> str:
+    """A value with as many digits as a reader needs."""
+    size = abs(value)
+    if size >= 100:
+        return f"{value:.0f}"
+    if size >= 1:
+        return f"{value:.1f}"
+    return f"{value:.2g}" if size >= 0.001 else "0"
+
+
+def values(shift: Shift) -> str:
+    """``3.1 → 6.8 px``."""
+    return f"{number(shift.source)} → {number(shift.target)} {shift.unit}".rstrip()
+
+
+def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
+    """One sentence for a factor that shifted and was tried."""
+    what = f"{_capital(e.noun)} ({values(e.shift)})"
+    cost = f"{e.effect:+.2f} nats of loss, {_points(100 * e.accuracy_effect)} of accuracy"
+    if verdict == "harmful":
+        text = (
+            f"{what} cost{_s(e.noun)} {_lost(100 * e.accuracy_effect, gap)}"
+            if e.accuracy_effect > 0.002
+            else f"{what} cost{_s(e.noun)} {cost}"
+        )
+        if e.restored is not None and e.restored > 0.005:
+            text += f"; undoing it on the target brings {_points(100 * e.restored)} back"
+    elif verdict == "harmless":
+        text = f"{what} cost{_s(e.noun)} nothing worth naming ({e.effect:+.3f} nats, at most {max(e.ci[1], 0):.3f})"
+    elif e.rivals:
+        others = _listed([e.name, *e.rivals])
+        text = (
+            f"{what}: {others} explain the difference equally well; a sample with only one of them changed would decide"
+        )
+    elif e.ci[0] > gap.worth:
+        text = (
+            f"{what} would cost {cost} alone, but most of the loss is explained by nothing that was measured, so it "
+            "may only stand in for the true cause; look at the grid"
+        )
+    elif e.reached < LEAST_REACHED:
+        text = (
+            f"{what} could be imitated only to {100 * max(e.reached, 0):.0f} %, so its cost is not known; source "
+            "samples with the full change would decide"
+        )
+    else:
+        text = (
+            f"{what} cost{_s(e.noun)} between {e.ci[0]:+.3f} and {e.ci[1]:+.3f} nats, which does not decide; more "
+            "samples would"
+        )
+    if e.clipped is not None and e.clipped > 0.05:
+        text += f" ({100 * e.clipped:.0f} % of the values left their range and were cut)"
+    return text + "."
+
+
+def unchanged_sentence(name: str, shift: Shift | None, causes: Sequence[str]) -> str:
+    """A factor that did not shift, or whose measure moved only as the shadow of others."""
+    if causes and shift is not None:
+        moved = "rose" if shift.target > shift.source else "fell"
+        return f"{_capital(name)} {moved} ({values(shift)}) only because of {_listed(list(causes))}."
+    return f"{_capital(name)} is the same in both domains."
+
+
+def unmatched_sentence(name: str, shift: Shift) -> str:
+    """A measure that moved, and no change that was tried accounts for it."""
+    return (
+        f"{_capital(name)} differs ({values(shift)}), and neither its own change nor another one reproduces how; look "
+        "at samples of both domains."
+    )
+
+
+def observed_sentence(name: str, shift: Shift, correlation: float, ci: Interval) -> str:
+    """A factor that can be measured, but not changed."""
+    tie = (
+        "goes with a higher loss" if ci[0] > 0 else "goes with a lower loss" if ci[1] < 0 else "has no clear tie to it"
+    )
+    return (
+        f"{_capital(name)} differs ({values(shift)}); inside the target it {tie} (partial correlation "
+        f"{correlation:+.2f}, {ci[0]:+.2f} to {ci[1]:+.2f}). It cannot be changed on its own, so this is no proof."
+    )
+
+
+def class_mix_sentence(verdict: Verdict, effect: float, ci: Interval, accuracy_effect: float, gap: Gap) -> str:
+    """The changed class proportions."""
+    if verdict == "harmful":
+        return f"The changed mix of classes costs {_lost(100 * accuracy_effect, gap)} ({effect:+.2f} nats)."
+    if verdict == "harmless":
+        most = max(ci[1], 0)
+        return f"The mix of classes changed, and costs nothing worth naming ({effect:+.3f} nats, at most {most:.3f})."
+    return f"The mix of classes changed and costs between {ci[0]:+.3f} and {ci[1]:+.3f} nats, which does not decide."
+
+
+def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) -> str:
+    """The rest of the loss that no factor explains."""
+    percent = f"{100 * share:.0f} % ({100 * ci[0]:.0f} to {100 * ci[1]:.0f})"
+    if large:
+        return f"Most of the loss, {percent}, is explained by none of the {factors} factors measured; look at the grid."
+    if ci[1] < 0:
+        return f"The changes together cost more than the target lost (by {-100 * share:.0f} %)."
+    return f"{percent} of the loss is left unexplained."
+
+
+def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: bool) -> str:
+    """The whole finding in a sentence or two."""
+    harmful = [c for c in causes if c.verdict == "harmful"]
+    unclear = [c for c in causes if c.verdict == "unclear"]
+    harmless = [c for c in causes if c.verdict == "harmless" and c.factor != "class-mix"]
+    if gap.loss is not None and not gap.worse:
+        shifted = f" {_capital(_listed([c.factor for c in harmless]))} changed, and cost nothing." if harmless else ""
+        return f"The target is not worse than the source ({gap.loss:+.3f} nats): there is no loss to explain.{shifted}"
+    if rest_is_large:
+        return " ".join([rest, *(c.sentence for c in harmful[:1])])
+    if harmful:
+        told = [c.sentence for c in harmful[:2]]
+        if harmless:
+            names = _listed([c.factor for c in harmless[:3]])
+            told.append(f"{_capital(names)} changed too, and cost{'s' if len(harmless) == 1 else ''} nothing.")
+        return " ".join(told)
+    if unclear:
+        return f"The evidence does not decide. {unclear[0].sentence}"
+    if gap.loss is None:
+        return (
+            "Nothing that was found to have changed costs accuracy; without labels the target's own loss is not known."
+        )
+    return "The target is worse, and no factor that was measured explains it; look at the grid."
+
+
+def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
+    """¶73: use as it is, do not use where, retrain with such data, or look further."""
+    harmful = [c for c in causes if c.verdict == "harmful" and c.factor != "class-mix"]
+    if gap.loss is not None and not gap.worse:
+        return Remedy(advice="use", sentence="The classifier may be used on the target as it is.")
+    if rest_is_large or (gap.loss is not None and not harmful):
+        return Remedy(
+            advice="investigate",
+            sentence="Do not retrain on the named factors alone: look at the grid and samples of both domains first.",
+        )
+    if not harmful:
+        return Remedy(
+            advice="investigate",
+            sentence="No change that was found costs accuracy; label some target samples to know whether it is worse.",
+        )
+    limits = [
+        f"{c.factor} is safe up to {number(c.safe_until)} {c.shift.unit}".rstrip()
+        for c in harmful
+        if c.safe_until is not None and c.shift is not None
+    ]
+    names = _listed([c.factor for c in harmful])
+    until = f"; until then {_listed(limits)}" if limits else ""
+    return Remedy(
+        advice="retrain",
+        sentence=f"Retrain with samples whose {names} varies as in the target (augmentation.yaml makes them){until}.",
+    )
+
+
+def _lost(points: float, gap: Gap) -> str:
+    if gap.points is None or gap.points < 0.5:
+        return f"{_points(points)} of accuracy"
+    return f"{points:.0f} of the {gap.points:.0f} points of accuracy lost"
+
+
+def _points(points: float) -> str:
+    text = f"{points:.0f}" if abs(points) >= 10 else f"{points:.1f}"
+    return f"{text} points" if text not in ("1", "1.0") else "1 point"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _s(noun: str) -> str:
+    """ "Thicker strokes cost", but "more noise costs" and "a tilt to the left costs"."""
+    return "" if noun.endswith("s") and not noun.lower().startswith(("a ", "an ")) else "s"
+
+
+def hold_against_grid(causes: Sequence[Cause], moves: Mapping[str, Axes]) -> tuple[list[Cause], list[str]]:
+    """The causes with their moves along the grid's axes and whether those agree, and what has to be said about it.
+
+    A harmful factor should move along the loss axis, a harmless one should not; other verdicts expect nothing.
+    "Moves" means at least `CLEAR_MOVE` of the pairs' gap beyond chance; "does not" that the interval stays below it.
+    """
+    held, remarks = [], []
+    for cause in causes:
+        axes = moves.get(cause.factor)
+        if axes is None:
+            held.append(cause)
+            continue
+        agrees: bool | None = None
+        low, high = axes.loss_axis_ci or (-float("inf"), float("inf"))
+        if cause.verdict == "harmful":
+            agrees = True if low > CLEAR_MOVE else False if high < CLEAR_MOVE else None
+            if agrees is False:
+                remarks.append(
+                    f"{cause.factor} is harmful by the trial, but the grid's loss axis hardly moves it "
+                    f"({axes.loss_axis:.2f} of the pairs' gap): trust the trial, and read the grid with care."
+                )
+        elif cause.verdict == "harmless":
+            agrees = True if high < CLEAR_MOVE else False if low > CLEAR_MOVE else None
+            if agrees is False:
+                remarks.append(
+                    f"{cause.factor} is harmless by the trial, but the grid's loss axis moves it along "
+                    f"({axes.loss_axis:.2f} of the pairs' gap): trust the trial, and read the grid with care."
+                )
+        held.append(cause.model_copy(update={"grid": axes.model_copy(update={"agrees": agrees})}))
+    return held, remarks
