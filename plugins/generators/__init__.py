@@ -6,13 +6,19 @@ from collections.abc import Iterator
 
 from shiftlens import hookimpl
 from shiftlens.core.kinds import Generator, GeneratorWorker
-from shiftlens.plugins.generators.settings import AutoencoderSettings
+from shiftlens.plugins.generators.settings import AutoencoderSettings, VaeSettings
 
 
 def _autoencoder(settings: AutoencoderSettings) -> GeneratorWorker:
     from shiftlens.plugins.generators.autoencoder import Autoencoder
 
     return Autoencoder(settings)
+
+
+def _vae(settings: VaeSettings) -> GeneratorWorker:
+    from shiftlens.plugins.generators.vae import VariationalAutoencoder
+
+    return VariationalAutoencoder(settings)
 
 
 @hookimpl
@@ -24,4 +30,11 @@ def shiftlens_generators() -> Iterator[Generator]:
         settings=AutoencoderSettings,
         build=_autoencoder,
         reference="patent ¶49-51",
+    )
+    yield Generator(
+        name="vae",
+        summary="variational autoencoder; a smoother latent space, softer samples",
+        settings=VaeSettings,
+        build=_vae,
+        reference="patent ¶78; https://arxiv.org/abs/1312.6114",
     )

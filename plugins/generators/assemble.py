@@ -20,6 +20,7 @@ from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Res
 from shiftlens.plugins.generators.settings import GeneratorSettings
 
 AXIS_ROWS = 20_000  # rows that the second stage looks at; more change nothing
+UNUSED = 0.05  # of the widest dimension; narrower ones are not blown up to its size
 ROWS_PER_CALL = 256
 
 
@@ -57,6 +58,12 @@ def schedule_of(settings: GeneratorSettings) -> Schedule:
     return Schedule(settings.steps, settings.batch, settings.learning_rate, patience=settings.patience)
 
 
+def identity_of(name: str, settings: GeneratorSettings) -> str:
+    """What the first stage depends on: changing between fitted loss axes does not train the networks again."""
+    learnt = settings.loss_axis == "joint"
+    return f"{name} {settings.model_dump(exclude={'loss_axis'})} {'joint' if learnt else ''}"
+
+
 def loss_scale(data: TrainingData) -> LossScale:
     """The scale of source ∪ target; the trial's rows do not stretch it."""
     return LossScale.of(data.loss[data.role != TRIAL])
@@ -70,7 +77,8 @@ def assemble(
     scale = loss_scale(data)
     rows = _sample(np.flatnonzero(data.role != TRIAL), rng)
     latent = latents(networks, data, rows, job)
-    centre, spread = latent.mean(0), np.maximum(latent.std(0), 1e-6)
+    centre, spread = latent.mean(0), latent.std(0)
+    spread = np.maximum(spread, max(UNUSED * spread.max(), 1e-6))
     residual: Residual | None = None
     if settings.loss_axis == "observed":
         observed = (data.loss[rows], data.label[rows], data.classes, scale)

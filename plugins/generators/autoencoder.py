@@ -18,7 +18,7 @@ from torch import Tensor
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.training import Batch, Trainee, seeded, train
-from shiftlens.plugins.generators.assemble import Networks, assemble, check, loss_scale, schedule_of
+from shiftlens.plugins.generators.assemble import Networks, assemble, check, identity_of, loss_scale, schedule_of
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.settings import AutoencoderSettings
 
@@ -36,7 +36,7 @@ class Autoencoder:
         check(self.settings, data)
         with seeded(job.seed):
             trainee = _Trainee(data, self.settings, job.seed)
-        training = train(trainee, data, job, schedule_of(self.settings), f"autoencoder {self.settings!r}")
+        training = train(trainee, data, job, schedule_of(self.settings), identity_of("autoencoder", self.settings))
         networks = Networks(trainee.scale, trainee.encoder, trainee.decoder, trainee.condition)
         return assemble(networks, data, job, self.settings, training)
 

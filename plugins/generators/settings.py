@@ -31,3 +31,15 @@ class GeneratorSettings(ComponentSettings):
 
 class AutoencoderSettings(GeneratorSettings):
     """The autoencoder has no settings of its own."""
+
+
+class VaeSettings(GeneratorSettings):
+    """Settings of the variational autoencoder."""
+
+    beta: float = Field(
+        0.003, ge=0, description="weight of the divergence beside 100 x the squared error; more is smoother and softer"
+    )
+    warmup: float = Field(
+        0.2, ge=0, le=1, description="part of the training in which beta rises from 0; it keeps dimensions in use"
+    )
+    free_bits: float = Field(0.02, ge=0, description="nats that each dimension may tell for nothing")
