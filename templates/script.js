@@ -6,6 +6,7 @@
   const tip = document.getElementById("tip");
   const select = document.querySelector(".pager select");
   let current = 0;
+  let told = null; // the cell that the tip tells about
 
   function show(index) {
     current = (index + pairs.length) % pairs.length;
@@ -17,7 +18,21 @@
     }
   }
 
-  function hideTip() { tip.hidden = true; }
+  function hideTip() {
+    tip.hidden = true;
+    told = null;
+  }
+
+  function placeTip() {
+    const box = told.getBoundingClientRect();
+    const size = tip.getBoundingClientRect();
+    const edge = 8;
+    const left = box.left + box.width / 2 - size.width / 2;
+    const room = document.documentElement.clientWidth - size.width - edge;
+    const above = box.top - size.height - edge;
+    tip.style.left = `${Math.max(edge, Math.min(left, room))}px`;
+    tip.style.top = `${above >= edge ? above : box.bottom + edge}px`;
+  }
 
   function showTip(cell) {
     const rows = [
@@ -41,14 +56,8 @@
       tip.append(note);
     }
     tip.hidden = false;
-    const box = cell.getBoundingClientRect();
-    const size = tip.getBoundingClientRect();
-    const edge = 8;
-    const left = box.left + box.width / 2 - size.width / 2;
-    const room = document.documentElement.clientWidth - size.width - edge;
-    const above = box.top - size.height - edge;
-    tip.style.left = `${Math.max(edge, Math.min(left, room))}px`;
-    tip.style.top = `${above >= edge ? above : box.bottom + edge}px`;
+    told = cell;
+    placeTip();
   }
 
   function cellsOf(table) {
@@ -100,7 +109,7 @@
     });
   }
   document.addEventListener("focusout", hideTip);
-  document.addEventListener("scroll", hideTip, true);
+  document.addEventListener("scroll", () => { if (told) placeTip(); }, true);
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-turn]");
     if (button) show(current + Number(button.dataset.turn));
