@@ -21,7 +21,7 @@ logger = logging.getLogger("shiftlens")
 
 MOST_SAMPLES = 6000
 """Samples of each domain that are held in memory for the trial; more would not narrow the intervals visibly."""
-ENOUGH_HELD_OUT = 300
+ENOUGH_HELD_OUT = 200
 """Held-out source samples from which the trial does without those that the classifier was trained on."""
 
 
