@@ -51,7 +51,7 @@ def why_section(results: Results, gallery: Gallery, scale: LossScale) -> Why | N
         unexplained_share=percent(rest.share) + interval(rest.ci, percent) if rest else "",
         unexplained_first=rest is not None and rest.share > 0.5,
         interactions=tuple(
-            (listed(found.factors), f"{found.sentence} 95 % interval: {signed(found.ci[0])} to {signed(found.ci[1])} {unit}.")
+            (listed(found.factors), f"{found.sentence} 95 % interval: {' to '.join(map(signed, found.ci))} {unit}.")
             for found in results.interactions
         ),
         advice=ADVICE[remedy.advice] if remedy else "",
