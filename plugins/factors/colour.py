@@ -85,7 +85,7 @@ class Saturation:
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]; 0 for grey images."""
         # Smoothed first, for noise has colours of its own.
-        calm = np.stack([pixels.smoothed(x[:, channel]) for channel in range(x.shape[1])], axis=1)
+        calm = pixels.smoothed(x, first=2)
         top = calm.max(1)
         spread = top - calm.min(1)
         strong = (spread * spread).sum((1, 2), dtype=np.float64)
@@ -133,5 +133,6 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Saturation(),
         unit="of pure colour",
         noun=("Stronger colours", "Paler colours"),
+        confused_with=("contrast", "background", "jpeg"),
     ),
 )

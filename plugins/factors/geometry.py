@@ -58,7 +58,8 @@ def moved(x: FloatArray, inverse: Values, centre: Values, offset: Values) -> Flo
 def cubic(part: FloatArray) -> FloatArray:
     """Catmull and Rom's weights of the four pixels around a place, the first axis of the result."""
     t, t2, t3 = part, part**2, part**3
-    return np.stack([-t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2, -3 * t3 + 4 * t2 + t, t3 - t2]) / 2
+    doubled = np.stack([-t3 + 2 * t2 - t, 3 * t3 - 5 * t2 + 2, -3 * t3 + 4 * t2 + t, t3 - t2])
+    return np.asarray(doubled / 2, dtype=np.float32)
 
 
 def unturned(count: int) -> Values:
@@ -196,7 +197,7 @@ class Scale:
 
 def detail_spread(light: FloatArray) -> Values:
     """Twice the root mean square distance of the gradients from the centre, ``(N,)`` in px; NaN for flat images."""
-    calm = pixels.noise_free(light)
+    calm = pixels.noise_free(light, first=1)
     down, across = np.diff(calm, axis=1)[:, :, :-1], np.diff(calm, axis=2)[:, :-1]
     size = np.hypot(down, across)
     rows, columns = (np.arange(length) - (length - 1) / 2 for length in size.shape[1:])
@@ -237,5 +238,6 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Scale(),
         unit="px",
         noun=("Larger objects", "Smaller objects"),
+        confused_with=("stroke-thickness", "occlusion", "frequency-balance"),
     ),
 )

@@ -48,14 +48,15 @@ def blocks(plane: FloatArray) -> FloatArray:
     """``(N, H, W)`` to cosine coefficients ``(N, H / 8, W / 8, 8, 8)``; H and W are multiples of 8."""
     count, height, width = plane.shape
     tiles = plane.reshape(count, height // BLOCK, BLOCK, width // BLOCK, BLOCK).swapaxes(2, 3)
-    return cosines(BLOCK) @ tiles @ cosines(BLOCK).T
+    return np.asarray(cosines(BLOCK) @ tiles @ cosines(BLOCK).T, dtype=np.float32)
 
 
 def joined(coefficients: FloatArray) -> FloatArray:
     """The inverse of `blocks`."""
     tiles = cosines(BLOCK).T @ coefficients @ cosines(BLOCK)
     count, rows, columns = tiles.shape[:3]
-    return tiles.swapaxes(2, 3).reshape(count, rows * BLOCK, columns * BLOCK)
+    whole = tiles.swapaxes(2, 3).reshape(count, rows * BLOCK, columns * BLOCK)
+    return np.asarray(whole, dtype=np.float32)
 
 
 def compressed(x: FloatArray, quality: Values) -> FloatArray:
@@ -74,7 +75,7 @@ def compressed(x: FloatArray, quality: Values) -> FloatArray:
             small = (plane[:, ::2, ::2] + plane[:, 1::2, ::2] + plane[:, ::2, 1::2] + plane[:, 1::2, 1::2]) / 4
             planes.append(doubled(quantised(small + 128, CHROMA, scale) - 128))
         result = np.einsum("ck,knhw->nchw", from_luma(), np.stack(planes), optimize=True)
-    return pixels.clipped(np.round(result[:, :, :height, :width]) / 255)
+    return pixels.clipped(np.round(result[:, :, :height, :width]) / np.float32(255))
 
 
 def quantised(plane: FloatArray, table: FloatArray, scale: FloatArray) -> FloatArray:
@@ -136,7 +137,8 @@ class Jpeg:
 
 def luma_of(x: FloatArray) -> FloatArray:
     """What JPEG keeps best, ``(N, H, W)`` in [0, 1]."""
-    return np.einsum("c,nchw->nhw", TO_LUMA[0], x, optimize=True) if x.shape[1] == 3 else x.mean(1)
+    weights = TO_LUMA[0] if x.shape[1] == 3 else np.full(x.shape[1], 1 / x.shape[1], dtype=np.float32)
+    return np.asarray(np.einsum("c,nchw->nhw", weights, x, optimize=True))
 
 
 def missing_detail(luma: FloatArray) -> Values:
@@ -163,7 +165,7 @@ def missing_detail(luma: FloatArray) -> Values:
 def detail(luma: FloatArray) -> Values:
     """Mean size of the finer cosine coefficients of each 8 × 8 block, ``(N, H / 8, W / 8)``."""
     fine = np.add.outer(np.arange(BLOCK), np.arange(BLOCK)) >= 4
-    return np.abs(blocks(luma))[..., fine].mean(-1, dtype=np.float64)
+    return np.asarray(np.abs(blocks(luma))[..., fine].mean(-1), dtype=np.float64)
 
 
 FACTORS: tuple[Factor, ...] = (
@@ -173,6 +175,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Jpeg(),
         unit="of detail",
         noun=("Stronger JPEG compression", "Weaker JPEG compression"),
+        confused_with=("scale", "rotation", "position-x", "noise", "sharpness", "occlusion"),
         reference="https://www.w3.org/Graphics/JPEG/itu-t81.pdf",
     ),
 )

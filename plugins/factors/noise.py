@@ -37,13 +37,13 @@ class Noise:
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         bounded = x.ndim == 4
         added = rng.standard_normal(x.shape, dtype=np.float32)
-        fine = x - smooth(x)
+        fine = x - pixels.smoothed(x, first=2)
         raised = pixels.per_sample(delta, x) > 0
 
         def change(strength: Values) -> FloatArray:
             size = pixels.per_sample(np.abs(strength), x)
             # Less: fine detail is shrunk towards zero by at most ``size``, so that edges stay and noise goes.
-            changed = np.where(raised, x + size * added, x - np.clip(fine, -size, size))
+            changed = np.where(raised, x + size * added, x - np.clip(fine, -size, size)).astype(np.float32)
             return pixels.clipped(changed) if bounded else changed
 
         start = self.measure(x)
@@ -66,18 +66,6 @@ def second_differences(x: FloatArray) -> FloatArray:
     return x
 
 
-def smooth(x: FloatArray) -> FloatArray:
-    """Weights 1, 2, 1 along every axis after the channels, ends repeated."""
-    for axis in range(2, x.ndim):
-        ends = [(0, 0)] * x.ndim
-        ends[axis] = (1, 1)
-        wide = np.pad(x, ends, mode="edge")
-        length = x.shape[axis]
-        before, after = (np.take(wide, range(first, first + length), axis=axis) for first in (0, 2))
-        x = (before + 2 * x + after) / 4
-    return x
-
-
 FACTORS: tuple[Factor, ...] = (
     Factor(
         name="noise",
@@ -86,7 +74,6 @@ FACTORS: tuple[Factor, ...] = (
         kinds=("image", "series"),
         unit="sd",
         noun=("More noise", "Less noise"),
-        confused_with=("sharpness", "jpeg"),
         reference="https://doi.org/10.1006/cviu.1996.0060",
     ),
 )

@@ -31,28 +31,27 @@ class Occlusion:
         """``(N,)`` in [0, 1]."""
         if min(x.shape[2:]) < WINDOW:
             return np.full(len(x), np.nan)
-        return flat(x).mean((1, 2), dtype=np.float64)
+        return share(flat(x))
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         count, _, height, width = x.shape
         turn = np.exp(rng.uniform(-0.4, 0.4, count))  # height over width
         where = rng.random((2, count))
         before = flat(x)
-        start = before.mean((1, 2), dtype=np.float64)
+        start = share(before)
 
         def patch(area: Values) -> pixels.Mask:
             """``(N, H, W)`` a rectangle that covers the share ``area`` of the image."""
-            share = np.sqrt(np.maximum(area, 0))
-            tall = np.minimum(np.rint(height * share * np.sqrt(turn)), height)
+            tall = np.minimum(np.rint(height * np.sqrt(area * turn)), height)
             broad = np.minimum(np.rint(area * height * width / np.maximum(tall, 1)), width)
             first_row, first_column = np.floor(where[0] * (height - tall + 1)), np.floor(where[1] * (width - broad + 1))
             rows, columns = np.arange(height)[None], np.arange(width)[None]
             in_rows = (rows >= first_row[:, None]) & (rows < (first_row + tall)[:, None])
             in_columns = (columns >= first_column[:, None]) & (columns < (first_column + broad)[:, None])
-            return in_rows[:, :, None] & in_columns[:, None]
+            return np.asarray(in_rows[:, :, None] & in_columns[:, None])
 
         def measured(area: Values) -> Values:
-            return (before | patch(area)).mean((1, 2), dtype=np.float64)
+            return share(before | patch(area))
 
         limit = np.where(delta > 0, MOST, 0.0)
         area = pixels.strength_reaching(start + delta, start, limit, measured)
@@ -65,6 +64,11 @@ class Occlusion:
         if not pixels.photographs(x) or np.median(self.measure(x)) > 0.5:
             return "the ground of most samples is itself flat, so a cover cannot be told from it"
         return ""
+
+
+def share(mask: pixels.Mask) -> Values:
+    """Part of the area that a mask ``(N, H, W)`` covers, ``(N,)``."""
+    return np.asarray(mask.mean((1, 2)), dtype=np.float64)
 
 
 def flat(x: FloatArray) -> pixels.Mask:
@@ -96,6 +100,5 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Occlusion(),
         unit="of the area",
         noun=("More covered area", "Less covered area"),
-        confused_with=("jpeg",),
     ),
 )

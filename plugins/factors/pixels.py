@@ -27,12 +27,14 @@ PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few pla
 
 def lightness(x: FloatArray) -> FloatArray:
     """Mean of the largest and the smallest channel, ``(N, H, W)`` in [0, 1]."""
-    return x[:, 0] if x.shape[1] == 1 else (x.max(1) + x.min(1)) / 2
+    if x.shape[1] == 1:
+        return x[:, 0]
+    return np.asarray((x.max(1) + x.min(1)) / 2, dtype=np.float32)
 
 
 def chroma(x: FloatArray) -> FloatArray:
     """Largest minus smallest channel, ``(N, H, W)`` in [0, 1]."""
-    return x.max(1) - x.min(1)
+    return np.asarray(x.max(1) - x.min(1), dtype=np.float32)
 
 
 def per_sample(values: npt.NDArray[np.floating], x: FloatArray) -> FloatArray:
@@ -74,8 +76,7 @@ def figure(x: FloatArray) -> Figure:
     away = np.abs(x - ground[:, :, None, None]).max(1)  # (N, H, W)
     peak = peak_of(away)
     # The test is made on smoothed samples, so that noise on a plain ground does not hide it.
-    calm = np.stack([noise_free(x[:, channel]) for channel in range(x.shape[1])], axis=1)
-    part = np.abs(calm - ground[:, :, None, None]).max(1) / np.maximum(peak, 1e-6)[:, None, None]
+    part = np.abs(noise_free(x, first=2) - ground[:, :, None, None]).max(1) / np.maximum(peak, 1e-6)[:, None, None]
     on_ground, between = part < 0.15, (part >= 0.2) & (part < 0.5)
     along = np.concatenate([on_ground[:, 0], on_ground[:, -1], on_ground[:, :, 0], on_ground[:, :, -1]], axis=1)
     # Most of the border is ground, a good part of the sample is, and little lies between figure and ground.
@@ -95,22 +96,25 @@ def peak_of(away: FloatArray) -> FloatArray:
     return np.asarray(np.partition(flat, -top, axis=1)[:, -top:].mean(1))
 
 
-def smoothed(plane: FloatArray) -> FloatArray:
-    """Weights 1, 2, 1 along the last two axes of ``(N, H, W)``, borders repeated: about a Gaussian of 0.7 px."""
-    wide = np.pad(plane, ((0, 0), (1, 1), (1, 1)), mode="edge")
-    tall = wide[:, :-2] + 2 * wide[:, 1:-1] + wide[:, 2:]
-    result: FloatArray = (tall[:, :, :-2] + 2 * tall[:, :, 1:-1] + tall[:, :, 2:]) / 16
-    return result
+def smoothed(x: FloatArray, first: int) -> FloatArray:
+    """Weights 1, 2, 1 along every axis from the ``first`` on, ends repeated: about a Gaussian of 0.7 px."""
+    for axis in range(first, x.ndim):
+        ends = [(0, 0)] * x.ndim
+        ends[axis] = (1, 1)
+        lanes = np.moveaxis(np.pad(x, ends, mode="edge"), axis, -1)
+        summed = lanes[..., :-2] + 2 * lanes[..., 1:-1] + lanes[..., 2:]
+        x = np.moveaxis(summed * np.float32(0.25), -1, axis)
+    return x
 
 
-def noise_free(plane: FloatArray) -> FloatArray:
+def noise_free(x: FloatArray, first: int) -> FloatArray:
     """Smoothed twice: about a Gaussian of 1 px."""
-    return smoothed(smoothed(plane))
+    return smoothed(smoothed(x, first), first)
 
 
 def firm(mask: FloatArray) -> FloatArray:
     """The mask with its middle stretched, so that faint noise on the ground does not count as figure."""
-    return np.clip(2 * mask - 0.5, 0, 1)
+    return np.asarray(np.clip(2 * mask - 0.5, 0, 1), dtype=np.float32)
 
 
 def photographs(x: FloatArray) -> bool:

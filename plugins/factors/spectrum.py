@@ -28,12 +28,12 @@ def cosines(size: int) -> FloatArray:
 
 def transform(x: FloatArray) -> FloatArray:
     """Cosine transform over the last two axes."""
-    return cosines(x.shape[-2]) @ x @ cosines(x.shape[-1]).T
+    return np.asarray(cosines(x.shape[-2]) @ x @ cosines(x.shape[-1]).T, dtype=np.float32)
 
 
 def restore(spectrum: FloatArray) -> FloatArray:
     """The inverse of `transform`."""
-    return cosines(spectrum.shape[-2]).T @ spectrum @ cosines(spectrum.shape[-1])
+    return np.asarray(cosines(spectrum.shape[-2]).T @ spectrum @ cosines(spectrum.shape[-1]), dtype=np.float32)
 
 
 def frequencies(height: int, width: int) -> FloatArray:
@@ -110,7 +110,8 @@ class FrequencyBalance:
         below_low, below_middle = (
             np.clip(0.5 + 2 * np.log2(edge / np.maximum(waves, 0.1)), 0, 1) for edge in (LOW, MIDDLE)
         )
-        low, middle = below_low * (waves > 0), below_middle - below_low  # (H, W)
+        low = np.asarray(below_low * (waves > 0), dtype=np.float32)  # (H, W)
+        middle = np.asarray(below_middle - below_low, dtype=np.float32)
         energy = (spectrum**2).sum(1)  # (N, H, W)
         of_low, of_middle = (energy * low).sum((1, 2)), (energy * middle).sum((1, 2))
 
@@ -118,11 +119,9 @@ class FrequencyBalance:
             # Low is raised by the ratio, then both are scaled so that their energy together stays.
             ratio = 10 ** (decibels / 10)
             scale = (of_low + of_middle) / np.maximum(ratio * of_low + of_middle, 1e-12)
-            gain = 1 + (
-                pixels.per_sample(np.sqrt(ratio * scale) - 1, energy) * low
-                + pixels.per_sample(np.sqrt(scale) - 1, energy) * middle
-            )
-            return pixels.clipped(restore(spectrum * gain[:, None]))
+            more_low = pixels.per_sample(np.sqrt(ratio * scale) - 1, spectrum)
+            more_middle = pixels.per_sample(np.sqrt(scale) - 1, spectrum)
+            return pixels.clipped(restore(spectrum * (1 + more_low * low + more_middle * middle)))
 
         start = self.measure(x)
         limit = np.clip(2 * delta, -12, 12)
@@ -165,7 +164,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Sharpness(),
         unit="of contrast per px",
         noun=("Sharper images", "Blurrier images"),
-        confused_with=("scale", "jpeg", "noise", "stroke-thickness"),
+        confused_with=("stroke-thickness", "scale", "rotation", "jpeg", "occlusion"),
     ),
     Factor(
         name="frequency-balance",
@@ -173,6 +172,6 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: FrequencyBalance(),
         unit="dB",
         noun=("Coarser structure", "Finer structure"),
-        confused_with=("sharpness", "scale", "stroke-thickness"),
+        confused_with=("stroke-thickness", "scale", "sharpness"),
     ),
 )

@@ -1,8 +1,8 @@
 """Thickness of strokes: of writing, lines, outlines on a plain ground.
 
 Measured as twice the area over the outline of the figure, so that length, place, angle and colour of the strokes do
-not matter. Changed by moving the edges in or out by fractions of a pixel; the sharpness of the edges, the colours of figure
-and ground, and whatever lies on them, stay.
+not matter. Changed by moving the edges in or out by fractions of a pixel; the sharpness of the edges, the colours of
+figure and ground, and whatever lies on them, stay.
 """
 
 from __future__ import annotations
@@ -32,8 +32,6 @@ class StrokeThickness:
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         start = thickness(figure.mask)
-        # What one unit of mask adds to the distance from the ground, in units of the peak: just under 1.
-        height = np.abs(figure.colour - figure.ground).max(1) / np.maximum(figure.peak, 1e-6)
         # An edge moved by one pixel adds up to two pixels of thickness, less where strokes grow together.
         wider = np.minimum(np.abs(delta) * 1.5 + 0.2, WIDEST)
         narrower = np.minimum(wider, np.maximum(start - THINNEST, 0) / 2)
@@ -44,7 +42,8 @@ class StrokeThickness:
 
         def added(strength: Values) -> FloatArray:
             """What moving the edges outwards by ``strength`` px adds to the mask, ``(N, H, W)``."""
-            return np.clip(inside + per_mask(strength), 0, 1) - np.clip(inside, 0, 1)
+            moved = np.clip(inside + strength[:, None, None].astype(np.float32), 0, 1)
+            return np.asarray(moved - np.clip(inside, 0, 1), dtype=np.float32)
 
         def measured(strength: Values) -> Values:
             return thickness(np.clip(figure.mask + added(strength) * height[:, None, None], 0, None))
@@ -62,11 +61,13 @@ def thickness(mask: FloatArray) -> Values:
 
     A light smoothing keeps noise from roughening the outline.
     """
-    smooth = pixels.smoothed(np.pad(mask, ((0, 0), (1, 1), (1, 1))))
-    firm = pixels.firm(smooth / np.maximum(pixels.peak_of(smooth), 1e-6)[:, None, None])
+    smooth = pixels.smoothed(np.pad(mask, ((0, 0), (1, 1), (1, 1))), first=1)
+    peak = np.maximum(pixels.peak_of(smooth), np.float32(1e-6))
+    firm = pixels.firm(np.asarray(smooth / peak[:, None, None], dtype=np.float32))
     down, across = np.diff(firm, axis=1)[:, :, :-1], np.diff(firm, axis=2)[:, :-1]
     outline = np.sqrt(down**2 + across**2).sum((1, 2), dtype=np.float64)
-    return 2 * firm.sum((1, 2), dtype=np.float64) / np.maximum(outline, 1e-6)
+    area = firm.sum((1, 2), dtype=np.float64)
+    return np.asarray(2 * area / np.maximum(outline, 1e-6))
 
 
 def depth(mask: FloatArray) -> FloatArray:
@@ -81,18 +82,23 @@ def depth(mask: FloatArray) -> FloatArray:
     near = (1, 3, 3)
     solid = np.where(ndimage.maximum_filter(mask, near) < 0.5, 0, mask)
     solid = np.where(ndimage.minimum_filter(mask, near) >= 0.5, 1, solid)
-    # Samples are far apart along the first axis, so that the nearest pixel lies in the same one.
-    apart = (1e4, 1, 1)
-    to_edge, nearest = ndimage.distance_transform_edt(solid >= 1, sampling=apart, return_indices=True)
-    inwards = solid[tuple(nearest)] + to_edge
-    to_figure, nearest = ndimage.distance_transform_edt(solid <= 0, sampling=apart, return_indices=True)
-    outwards = solid[tuple(nearest)] - to_figure
-    return np.where(solid >= 1, inwards, np.where(solid <= 0, outwards, solid)).astype(np.float32)
+    # Seen from the ground the same holds, with 1 - depth.
+    return np.where(solid > 0, 1 - sloping(1 - solid), sloping(solid))
 
 
-def per_mask(values: Values) -> FloatArray:
-    """``(N,)`` as float32 ``(N, 1, 1)``."""
-    return values.astype(np.float32)[:, None, None]
+def sloping(solid: FloatArray) -> FloatArray:
+    """Where ``solid`` is 0, the value that falls by one a pixel from the highest near it, down to -`WIDEST`."""
+    count, height, width = solid.shape
+    wide = np.full((count, height + 2, width + 2), -2 * WIDEST, dtype=np.float32)
+    inner = wide[:, 1:-1, 1:-1]
+    inner[:] = np.where(solid > 0, solid, -2 * WIDEST)
+    for _ in range(int(WIDEST) + 1):  # each round reaches one pixel further
+        before = wide.copy()
+        for row in (0, 1, 2):
+            for column in (0, 1, 2):
+                fallen = before[:, row : row + height, column : column + width] - np.hypot(row - 1, column - 1)
+                np.maximum(inner, fallen, out=inner)
+    return np.where(solid > 0, solid, inner).astype(np.float32, copy=False)
 
 
 FACTORS: tuple[Factor, ...] = (
@@ -102,6 +108,6 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: StrokeThickness(),
         unit="px",
         noun=("Thicker strokes", "Thinner strokes"),
-        confused_with=("scale", "sharpness"),
+        confused_with=("scale", "frequency-balance", "jpeg"),
     ),
 )

@@ -21,7 +21,7 @@ class Brightness:
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]."""
-        return pixels.lightness(x).mean((1, 2), dtype=np.float64)
+        return np.asarray(pixels.lightness(x).mean((1, 2)), dtype=np.float64)
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
         top, bottom = x.max(1), x.min(1)
@@ -29,7 +29,7 @@ class Brightness:
         def measured(strength: Values) -> Values:
             gain = pixels.per_sample(np.exp(strength), top)
             ends = np.minimum(top * gain, 1) + np.minimum(bottom * gain, 1)
-            return ends.mean((1, 2), dtype=np.float64) / 2
+            return np.asarray(ends.mean((1, 2)) / 2, dtype=np.float64)
 
         start = self.measure(x)
         limit = np.where(delta < 0, -2.5, 1.5)  # log of the gain: down to a twelfth, up to 4.5 times
@@ -129,7 +129,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Brightness(),
         unit="of full range",
         noun=("Brighter images", "Darker images"),
-        confused_with=("stroke-thickness", "background", "scale"),
+        confused_with=("background", "stroke-thickness", "scale", "noise", "frequency-balance"),
     ),
     Factor(
         name="contrast",
@@ -137,7 +137,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Contrast(),
         unit="of full range",
         noun=("More contrast", "Less contrast"),
-        confused_with=("brightness", "background"),
+        confused_with=("background", "noise", "frequency-balance"),
     ),
     Factor(
         name="background",
