@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-import shiftlens
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import BundleError, InputError, PluginError
@@ -30,6 +30,7 @@ from shiftlens.export.session import Session, Tensor
 logger = logging.getLogger("shiftlens")
 
 FORMAT = 1
+VERSION = metadata.version("shiftlens")
 MANIFEST = "manifest.json"
 MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
 REQUIRED = ("encoder", "decoder")
@@ -119,7 +120,7 @@ def write_manifest(
     manifest = Manifest.model_validate(
         {
             "format": FORMAT,
-            "shiftlens": shiftlens.__version__,
+            "shiftlens": VERSION,
             "name": name,
             "kind": kind,
             "sample_shape": tuple(sample_shape),
@@ -284,7 +285,7 @@ def read_manifest(folder: Path) -> Manifest:
     if version != FORMAT:
         made = f" by shiftlens {raw['shiftlens']}" if isinstance(raw, dict) and "shiftlens" in raw else ""
         raise BundleError(
-            f"{path} was written{made} in format {version}; shiftlens {shiftlens.__version__} reads format {FORMAT}: "
+            f"{path} was written{made} in format {version}; shiftlens {VERSION} reads format {FORMAT}: "
             "export the run again with this version, or install the other"
         )
     try:

@@ -287,15 +287,15 @@ def _signature(sample_shape: tuple[int, ...], classes: int) -> tuple[list[Any], 
     from onnx import TensorProto, helper
 
     single, whole = TensorProto.FLOAT, TensorProto.INT64
-    size = ["n_losses", "n_features"]
-    inputs = [
+    size: list[int | str] = ["n_losses", "n_features"]
+    inputs: list[tuple[str, int, list[int | str]]] = [
         ("samples", single, [2, *sample_shape]),
         ("loss", single, [2]),
         ("label", whole, [1]),
         ("n_features", whole, [1]),
         ("n_losses", whole, [1]),
     ]
-    outputs = [
+    outputs: list[tuple[str, int, list[int | str]]] = [
         ("cells", single, [*size, *sample_shape]),
         ("requested", single, size),
         ("measured", single, size),

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import ExportError, InputError
 from shiftlens.core.files import write_bytes
 
 
@@ -30,11 +30,19 @@ def load(path: Path) -> Any:
 
 
 def save(model: Any, path: Path) -> None:
-    """Check a model and write it whole, as one file."""
+    """Check a model and write it whole, as one file.
+
+    Raises:
+        ExportError: it is not valid ONNX, or above the 2 GB that one file can hold.
+    """
     import onnx
 
-    onnx.checker.check_model(model)
-    write_bytes(path, model.SerializeToString())
+    try:
+        onnx.checker.check_model(model)
+        content = model.SerializeToString()
+    except (onnx.checker.ValidationError, ValueError) as error:
+        raise ExportError(f"{path.name} cannot be written as ONNX: {error}") from None
+    write_bytes(path, content)
 
 
 def set_metadata(model: Any, metadata: Mapping[str, str]) -> None:

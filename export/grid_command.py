@@ -62,8 +62,8 @@ def write_grid(
 def read_sample(path: Path, manifest: Manifest) -> FloatArray:
     """One sample ``(*sample)`` float32 from an image file or an ``.npy``.
 
-    An image is scaled and cropped around its centre to the bundle's size. An array may be ``(*sample)``, with a
-    leading 1, or an image with its channels last; uint8 images are taken as 0–255.
+    An image is scaled and cropped around its centre to the bundle's size; transparent parts become white. An array
+    may be ``(*sample)``, with a leading 1, or an image with its channels last; uint8 images are taken as 0–255.
     """
     if not path.is_file():
         raise InputError(f"there is no file {path}; give an image or an .npy with one sample")
@@ -86,12 +86,19 @@ def _from_picture(path: Path, manifest: Manifest) -> FloatArray:
         raise InputError(
             f"{path} is an image; the bundle is made for {manifest.kind} samples of shape {shape}: give .npy"
         )
-    modes = {1: "L", 3: "RGB", 4: "RGBA"}
+    modes = {1: "L", 3: "RGB"}
     if shape[0] not in modes:
         raise InputError(f"{path}: the bundle is made for images of {shape[0]} channels: give .npy")
     try:
         with Image.open(path) as image:
-            fitted = ImageOps.fit(ImageOps.exif_transpose(image).convert(modes[shape[0]]), (shape[2], shape[1]))
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I"):  # 16-bit grey, which convert() would clip at 255
+                upright = Image.fromarray((np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+            if upright.has_transparency_data:
+                upright = upright.convert("RGBA")
+                upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
+            opaque = upright.convert(modes[shape[0]])
+            fitted = ImageOps.fit(opaque, (shape[2], shape[1]), Image.Resampling.BILINEAR)
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} cannot be read as an image: {error}") from None
     pixels = np.asarray(fitted, dtype=np.float32).reshape(shape[1], shape[2], shape[0]) / 255

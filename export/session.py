@@ -176,22 +176,20 @@ def _identity() -> bytes:
 @contextlib.contextmanager
 def _quiet(onnxruntime: Any) -> Iterator[None]:
     """Let a provider that cannot be loaded be told by `Session.provider`, not by C++ on the terminal."""
-    if cuda_devices():
-        with contextlib.redirect_stdout(io.StringIO()) as told:
-            _preload(onnxruntime)
-        if told.getvalue():
-            logger.debug("ONNX Runtime, loading CUDA libraries: %s", told.getvalue())
+    if not cuda_devices():
+        yield
+        return
+    told = io.StringIO()  # ONNX Runtime's Python side prints which libraries it misses and what it falls back to
     onnxruntime.set_default_logger_severity(FATAL)
     try:
-        yield
+        with contextlib.redirect_stdout(told):
+            if hasattr(onnxruntime, "preload_dlls"):  # of GPU builds since 1.21: loads the CUDA libraries of pip
+                onnxruntime.preload_dlls()
+            yield
     finally:
         onnxruntime.set_default_logger_severity(WARNING)
-
-
-def _preload(onnxruntime: Any) -> None:
-    """Load the CUDA libraries that pip installed; only the GPU builds since 1.21 offer it."""
-    if hasattr(onnxruntime, "preload_dlls"):
-        onnxruntime.preload_dlls()
+        if told.getvalue():
+            logger.debug("ONNX Runtime said: %s", told.getvalue())
 
 
 def _first_line(error: Exception) -> str:

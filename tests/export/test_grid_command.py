@@ -106,3 +106,19 @@ def test_a_wrong_prediction_is_framed(exported, pair):
     other = draw(grid_for_pair(bundle, pair[0], pair[0], "1", 2, 2), bundle.manifest)
     assert wrong not in {colour for _, colour in right.getcolors(100_000)}
     assert wrong in {colour for _, colour in other.getcolors(100_000)}
+
+
+def test_pictures_are_read_as_the_reader_of_folders_does(tmp_path):
+    from shiftlens.export.bundle import Manifest
+    from shiftlens.export.grid_command import read_sample
+
+    manifest = Manifest.model_construct(kind="image", sample_shape=(3, 4, 4))
+    picture = np.zeros((4, 8, 4), np.uint8)  # wider than high, black, its right half transparent
+    picture[:, :4, 3] = 255
+    Image.fromarray(picture).save(tmp_path / "clear.png")
+    x = read_sample(tmp_path / "clear.png", manifest)  # the middle: half black, half white
+    assert x.shape == (3, 4, 4)
+    np.testing.assert_array_equal(x[:, :, :2], 0.0)
+    np.testing.assert_array_equal(x[:, :, 2:], 1.0)
+    Image.fromarray(np.full((4, 4), 128 * 256, np.uint16)).save(tmp_path / "deep.png")
+    np.testing.assert_allclose(read_sample(tmp_path / "deep.png", manifest), 128 / 255, atol=1e-6)

@@ -49,8 +49,8 @@ def test_digits_are_learnt_and_the_held_out_accuracy_is_that_of_the_file(on_digi
 def test_series_and_vectors_are_learnt(tmp_path, kind):
     x, y = power()
     x = x if kind == "series" else x[:, 0]
-    provided = trained(domain(x=x[:600], y=y[:600], kind=kind), tmp_path, epochs=10)
-    assert accuracy(provided, x[600:], y[600:]) > 0.9
+    provided = trained(domain(x=x[:300], y=y[:300], kind=kind), tmp_path, epochs=8)
+    assert accuracy(provided, x[300:], y[300:]) > 0.9
 
 
 def test_training_goes_on_where_it_was_cut_off_and_ends_the_same(tmp_path):
