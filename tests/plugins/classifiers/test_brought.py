@@ -160,7 +160,9 @@ def test_an_onnx_file_is_taken_as_it_is(exported, models, source, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", ["net.onnx", "net.pt2", "make", "Branching", "on_arrays"])
+@pytest.mark.parametrize(
+    "path", ["net.onnx", "net.pt2", pytest.param("make", marks=pytest.mark.slow), "Branching", "on_arrays"]
+)
 def test_every_form_gives_the_same_answers_with_its_normalisation_in_front(exported, models, source, tmp_path, path):
     import torch
 

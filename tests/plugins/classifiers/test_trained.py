@@ -80,6 +80,7 @@ def test_training_goes_on_where_it_was_cut_off_and_ends_the_same(tmp_path):
     assert not again, "a training that has finished is not repeated"
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_data_or_cut_short_is_not_gone_on_from(tmp_path):
     source = domain(200)
     first = trained(source, tmp_path, epochs=1, architecture="mlp")
