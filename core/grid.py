@@ -96,8 +96,8 @@ Score = Callable[[FloatArray, IntArray], Scores]
 Calibrate = Callable[
     [FloatArray, npt.NDArray[np.float64], IntArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
 ]
-"""``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder for
-so that the measured loss is the requested one, and whether the loss axis reaches it."""
+"""``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder
+for so that the measured loss is the requested one, and whether the loss axis reaches it."""
 
 
 @dataclass(frozen=True)

@@ -119,12 +119,18 @@ def _key(stage: Stage, context: Context, records: dict[str, Record]) -> str:
     parts = [
         stage.name,
         shiftlens.__version__,
-        {name: plain[name] for name in stage.settings},
+        {path: _value_at(plain, path) for path in stage.settings},
         {name: _origins(context, getattr(context.settings, name, None)) for name in stage.settings},
         {name: records[name].content for name in stage.after},
         stage.outside(context),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _value_at(plain: dict[str, Any], path: str) -> Any:
+    """The value of a setting, ``key`` or ``key.inner``."""
+    key, _, inner = path.partition(".")
+    return plain[key][inner] if inner else plain[key]
 
 
 def _origins(context: Context, chosen: Any) -> list[str]:

@@ -56,7 +56,7 @@ class Stage:
 
     Attributes:
         name: as in ``--until`` and ``--from``.
-        settings: keys of the settings it depends on.
+        settings: keys of the settings it depends on, such as ``seed``, or ``grid.calibrate`` for one of a group.
         after: stages whose outputs and facts it depends on.
         work: does it.
         outside: a JSON value for what it depends on outside the run directory, such as the state of input files.

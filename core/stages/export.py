@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import shiftlens
+from shiftlens.core.errors import ExportError
 from shiftlens.core.kinds import Loss
-from shiftlens.core.stages.context import Context, Outcome, Stage
+from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
+
+logger = logging.getLogger("shiftlens")
 
 EXAMPLES = 8  # real samples that an export is traced with
 BATCHES = (1, 2, 7, 64)
@@ -47,8 +52,26 @@ def work(context: Context) -> Outcome:
         parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
         context.progress(number + 1, len(parts))
     write_manifest(folder, **_described(context, trained.latent))
-    outputs = ["bundle/encoder.onnx", "bundle/decoder.onnx", "bundle/manifest.json"]
+    outputs = [f"bundle/{name}" for name in ("encoder.onnx", "decoder.onnx", "manifest.json")]
+    if context.facts("classifier")["exported"]:
+        outputs += _fused_grid(context, folder)
     return Outcome(outputs, {"parity": parity, "latent": trained.latent})
+
+
+def _fused_grid(context: Context, folder: Path) -> list[str]:
+    """grid.onnx: the whole grid as one graph, for servers; what it is made of works without it."""
+    from shiftlens.export.bundle import Bundle
+    from shiftlens.export.compose import GRID, add_grid
+
+    (folder / GRID).unlink(missing_ok=True)
+    label = int(context.generator_labels("source")[0])
+    samples = np.concatenate([context.domain(role).batch(slice(0, 1)) for role in DOMAINS])
+    try:
+        add_grid(Bundle.open(folder, context.general.device), samples, label)
+    except ExportError as error:
+        logger.warning("the bundle has no %s: %s", GRID, error)
+        return []
+    return [f"bundle/{GRID}"]
 
 
 def _metadata(context: Context) -> dict[str, str]:
@@ -64,7 +87,7 @@ def _metadata(context: Context) -> dict[str, str]:
 
 def _described(context: Context, latent: int) -> dict[str, Any]:
     """What the manifest tells about the models."""
-    from shiftlens.export.bundle import LossFacts
+    from shiftlens.export.bundle import GridFacts, LossFacts
 
     data, model, loss = context.facts("data"), context.facts("classifier"), context.settings.loss
     assert isinstance(loss.component, Loss)
@@ -81,8 +104,14 @@ def _described(context: Context, latent: int) -> dict[str, Any]:
         ),
         "classifier_output": model["output"] if model["exported"] else None,
         "latent": latent,
+        "grid": GridFacts(interpolation=context.general.grid.interpolation, calibrate=context.general.grid.calibrate),
         "provenance": _metadata(context),
     }
 
 
-STAGE = Stage("export", settings=("loss", "name"), after=("data", "classifier", "score", "generator"), work=work)
+STAGE = Stage(
+    "export",
+    settings=("loss", "name", "grid.interpolation", "grid.calibrate"),
+    after=("data", "classifier", "score", "generator"),
+    work=work,
+)
