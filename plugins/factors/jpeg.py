@@ -14,8 +14,7 @@ import numpy as np
 from shiftlens.core.domain import FloatArray
 from shiftlens.core.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
-from shiftlens.plugins.factors.spectrum import cosines
+from shiftlens.plugins.factors.pixels import Values, cosines
 
 BLOCK = 8
 ASIDE = 2  # px that blocks are cut aside for comparison

@@ -1,4 +1,4 @@
-"""What the image factors share: lightness and chroma, the figure on a plain ground, and the search for a strength.
+"""What the image factors share: lightness and chroma, figure and ground, and the search for a strength.
 
 Colours are taken apart as in the HSL double cone: with the largest and smallest channel of a pixel, lightness is
 their mean and chroma their difference. Turning the hue keeps both, changing the chroma keeps lightness and hue, and
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -115,6 +116,40 @@ def noise_free(x: FloatArray, first: int) -> FloatArray:
 def firm(mask: FloatArray) -> FloatArray:
     """The mask with its middle stretched, so that faint noise on the ground does not count as figure."""
     return np.asarray(np.clip(2 * mask - 0.5, 0, 1), dtype=np.float32)
+
+
+def light_and_dark(light: FloatArray) -> tuple[Values, Values]:
+    """Lightness of the light and of the dark parts, each ``(N,)``.
+
+    A threshold in the middle between the two parts' means (Ridler and Calvard) parts the pixels; each part's distance
+    from it is a mean weighted with that distance itself, so soft edges and small noise hardly count, nor does it
+    matter how large the parts are.
+    """
+    flat = light.reshape(len(light), -1)
+    whole = flat.sum(1, keepdims=True)
+    threshold = flat.mean(1, keepdims=True)
+    for _ in range(4):
+        above = flat > threshold
+        count = above.sum(1, keepdims=True)
+        total = np.where(above, flat, 0).sum(1, keepdims=True)
+        high = total / np.maximum(count, 1)
+        low = (whole - total) / np.maximum(flat.shape[1] - count, 1)
+        threshold = (high + low) / 2
+    away = flat - threshold
+    ends = []
+    for side in (np.maximum(away, 0), np.maximum(-away, 0)):
+        ends.append(np.einsum("np,np->n", side, side) / np.maximum(side.sum(1, dtype=np.float64), 1e-9))
+    middle = threshold[:, 0].astype(np.float64)
+    return middle + ends[0], middle - ends[1]
+
+
+@cache
+def cosines(size: int) -> FloatArray:
+    """The orthonormal cosine transform as a matrix, ``(size, size)``, rows are frequencies."""
+    place, frequency = np.arange(size) + 0.5, np.arange(size)[:, None]
+    rows = np.cos(np.pi * frequency * place / size) * np.sqrt(2 / size)
+    rows[0] /= np.sqrt(2)
+    return np.asarray(rows, dtype=np.float32)
 
 
 def photographs(x: FloatArray) -> bool:

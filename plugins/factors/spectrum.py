@@ -14,26 +14,18 @@ from shiftlens.core.domain import FloatArray
 from shiftlens.core.kinds import Factor
 from shiftlens.plugins.factors import pixels
 from shiftlens.plugins.factors.pixels import Values
-from shiftlens.plugins.factors.tone import light_and_dark
-
-
-@cache
-def cosines(size: int) -> FloatArray:
-    """The orthonormal cosine transform as a matrix, ``(size, size)``, rows are frequencies."""
-    place, frequency = np.arange(size) + 0.5, np.arange(size)[:, None]
-    rows = np.cos(np.pi * frequency * place / size) * np.sqrt(2 / size)
-    rows[0] /= np.sqrt(2)
-    return np.asarray(rows, dtype=np.float32)
 
 
 def transform(x: FloatArray) -> FloatArray:
     """Cosine transform over the last two axes."""
-    return np.asarray(cosines(x.shape[-2]) @ x @ cosines(x.shape[-1]).T, dtype=np.float32)
+    return np.asarray(pixels.cosines(x.shape[-2]) @ x @ pixels.cosines(x.shape[-1]).T, dtype=np.float32)
 
 
 def restore(spectrum: FloatArray) -> FloatArray:
     """The inverse of `transform`."""
-    return np.asarray(cosines(spectrum.shape[-2]).T @ spectrum @ cosines(spectrum.shape[-1]), dtype=np.float32)
+    return np.asarray(
+        pixels.cosines(spectrum.shape[-2]).T @ spectrum @ pixels.cosines(spectrum.shape[-1]), dtype=np.float32
+    )
 
 
 def frequencies(height: int, width: int) -> FloatArray:
@@ -84,7 +76,7 @@ def edge_steepness(light: FloatArray) -> Values:
     squared = (down**2 + across**2).reshape(len(light), -1)
     weight = squared * squared
     steep = np.sqrt(np.einsum("np,np->n", squared, weight) / np.maximum(weight.sum(1, dtype=np.float64), 1e-12))
-    lightest, darkest = light_and_dark(light)
+    lightest, darkest = pixels.light_and_dark(light)
     contrast = lightest - darkest
     return np.where(contrast > 0.01, steep / np.maximum(contrast, 0.01), np.nan)
 

@@ -40,31 +40,6 @@ class Brightness:
         return ""
 
 
-def light_and_dark(light: FloatArray) -> tuple[Values, Values]:
-    """Lightness of the light and of the dark parts, each ``(N,)``.
-
-    A threshold in the middle between the two parts' means (Ridler and Calvard) parts the pixels; each part's distance
-    from it is a mean weighted with that distance itself, so soft edges and small noise hardly count, nor does it
-    matter how large the parts are.
-    """
-    flat = light.reshape(len(light), -1)
-    whole = flat.sum(1, keepdims=True)
-    threshold = flat.mean(1, keepdims=True)
-    for _ in range(4):
-        above = flat > threshold
-        count = above.sum(1, keepdims=True)
-        total = np.where(above, flat, 0).sum(1, keepdims=True)
-        high = total / np.maximum(count, 1)
-        low = (whole - total) / np.maximum(flat.shape[1] - count, 1)
-        threshold = (high + low) / 2
-    away = flat - threshold
-    ends = []
-    for side in (np.maximum(away, 0), np.maximum(-away, 0)):
-        ends.append(np.einsum("np,np->n", side, side) / np.maximum(side.sum(1, dtype=np.float64), 1e-9))
-    middle = threshold[:, 0].astype(np.float64)
-    return middle + ends[0], middle - ends[1]
-
-
 class Contrast:
     """Light minus dark parts over their sum (Michelson), which a brighter or darker exposure leaves alone.
 
@@ -76,7 +51,7 @@ class Contrast:
 
     def measure(self, x: FloatArray) -> Values:
         """``(N,)`` in [0, 1]; NaN for black images."""
-        light, dark = light_and_dark(pixels.lightness(x))
+        light, dark = pixels.light_and_dark(pixels.lightness(x))
         return np.where(light + dark > 0.01, (light - dark) / np.maximum(light + dark, 0.01), np.nan)
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:

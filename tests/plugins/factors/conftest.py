@@ -49,7 +49,7 @@ def image_set() -> Callable[[str, int], np.ndarray]:
     """``image_set(name, count)``: a set of `SETS`, kept for the whole session; do not write to it."""
     kept: dict[tuple[str, int], np.ndarray] = {}
 
-    def find(name: str, count: int = 80) -> np.ndarray:
+    def find(name: str, count: int = 60) -> np.ndarray:
         if (name, count) not in kept:
             kept[name, count] = images(name, count)
             kept[name, count].flags.writeable = False

@@ -78,7 +78,7 @@ def test_saturation_keeps_the_lightness_of_every_pixel(x, delta):
 
 
 def test_saturation_can_be_taken_away_whole_and_grey_has_none(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     grey = SATURATION.shift(x, by(-1, x), RNG)
     assert pixels.chroma(grey).max() < 1e-5
     assert SATURATION.measure(grey).max() < 1e-3
@@ -91,7 +91,7 @@ def test_saturation_can_be_taken_away_whole_and_grey_has_none(image_set):
 
 
 def test_a_gain_changes_brightness_and_neither_contrast_nor_colour(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     darker = (x * 0.6).astype(np.float32)
     np.testing.assert_allclose(BRIGHTNESS.measure(darker), 0.6 * BRIGHTNESS.measure(x), rtol=1e-4)
     np.testing.assert_allclose(CONTRAST.measure(darker), CONTRAST.measure(x), atol=2e-3)
@@ -100,7 +100,7 @@ def test_a_gain_changes_brightness_and_neither_contrast_nor_colour(image_set):
 
 
 def test_contrast_keeps_the_mean_lightness(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     flatter = CONTRAST.shift(x, by(-0.2, x), RNG)
     np.testing.assert_allclose(BRIGHTNESS.measure(flatter), BRIGHTNESS.measure(x), atol=1e-3)
 
@@ -118,7 +118,7 @@ def test_the_ground_is_lifted_and_the_figure_stays():
 
 
 def test_sharpness_falls_with_a_blur_made_elsewhere_and_the_factor_can_reproduce_it(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     blurred = ndimage.gaussian_filter(x, (0, 0, 1.0, 1.0), mode="reflect")
     gap = SHARPNESS.measure(blurred) - SHARPNESS.measure(x)
     assert (gap < 0).all()
@@ -148,7 +148,7 @@ def test_noise_of_series_follows_and_is_not_clipped():
 
 
 def test_noise_can_be_taken_back(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     noisy = np.clip(x + 0.08 * np.random.default_rng(5).standard_normal(x.shape), 0, 1).astype(np.float32)
     restored = NOISE.shift(noisy, by(-0.05, x), RNG)
     assert (NOISE.measure(restored) - NOISE.measure(noisy)).mean() == pytest.approx(-0.05, abs=0.01)
@@ -173,7 +173,7 @@ def test_compression_is_that_of_a_real_jpeg_file(kind, quality, image_set):
 
 
 def test_jpeg_is_seen_in_files_of_lower_quality(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     found = [JPEG.measure(jpeg.compressed(x, by(quality, x))).mean() for quality in (95, 60, 30, 10)]
     assert found == sorted(found)
     assert found[-1] - found[0] > 0.2
@@ -194,7 +194,7 @@ def test_thickness_of_strokes_of_known_width(ink, ground):
 
 
 def test_thickness_leaves_colour_ground_and_place_alone(image_set):
-    x = image_set("demo", 80)
+    x = image_set("demo")
     thick = THICKNESS.shift(x, by(2, x), RNG)
     turned = (HUE.measure(thick) - HUE.measure(x) + 180) % 360 - 180
     assert np.abs(turned).max() < 3
@@ -218,7 +218,7 @@ def test_thicker_strokes_equal_those_drawn_thicker():
 
 
 def test_strokes_below_two_pixels_do_not_vanish(image_set):
-    x = image_set("mnist", 80)
+    x = image_set("mnist")
     thin = THICKNESS.shift(x, by(-5, x), RNG)
     assert (thin.max((1, 2, 3)) > 0.5 * x.max((1, 2, 3))).mean() > 0.8
 
@@ -249,7 +249,7 @@ def test_a_round_figure_has_no_tilt():
 
 
 def test_whole_pixels_move_exactly(image_set):
-    x = image_set("mnist", 80)
+    x = image_set("mnist")
     right = POSITION_X.shift(x, by(3, x), RNG)
     np.testing.assert_allclose(right[..., 3:], x[..., :-3], atol=1e-6)
     up = POSITION_Y.shift(x, by(-2, x), RNG)
@@ -257,15 +257,15 @@ def test_whole_pixels_move_exactly(image_set):
 
 
 def test_scale_keeps_the_place_and_photographs_are_not_zoomed_out(image_set):
-    x = image_set("mnist", 80)
+    x = image_set("mnist")
     large = SCALE.shift(x, by(2, x), RNG)
     assert np.abs(POSITION_X.measure(large) - POSITION_X.measure(x)).mean() < 0.2
-    photographs = image_set("photographs", 80)
+    photographs = image_set("photographs")
     np.testing.assert_array_equal(SCALE.shift(photographs, by(-3, photographs), RNG), photographs)
 
 
 def test_occlusion_covers_the_share_asked_for_with_the_mean_colour(image_set):
-    x = image_set("photographs", 80)
+    x = image_set("photographs")
     covered = OCCLUSION.shift(x, by(0.25, x), np.random.default_rng(0))
     same = (covered == x.mean((2, 3), keepdims=True)).all(1).mean((1, 2))
     assert same.mean() == pytest.approx(0.25, abs=0.02)
@@ -277,11 +277,11 @@ def test_occlusion_covers_the_share_asked_for_with_the_mean_colour(image_set):
 def test_figures_are_told_from_photographs_also_under_noise_and_on_light_ground(image_set):
     rng = np.random.default_rng(0)
     for kind in ("mnist", "digits", "demo"):
-        x = image_set(kind, 80)
+        x = image_set(kind)
         noisy = np.clip(x + 0.1 * rng.standard_normal(x.shape), 0, 1).astype(np.float32)
         for figures in (x, noisy, (1 - x)):
             assert pixels.figure(figures).plain.mean() > 0.95
-    assert not pixels.figure(image_set("photographs", 80)).plain.any()
+    assert not pixels.figure(image_set("photographs")).plain.any()
 
 
 # The search

@@ -60,7 +60,7 @@ MEASURED = [(name, kind) for name in NAMES for kind in SETS if (name, kind) not 
 @pytest.mark.parametrize(("name", "kind"), MEASURED)
 def test_the_measure_follows_the_shift(name, kind, image_set):
     # A zoom moves a photograph's measure less than photographs differ among each other: more of them are needed.
-    x = image_set(kind, 400 if (name, kind) == ("scale", "photographs") else 80)
+    x = image_set(kind, 400 if (name, kind) == ("scale", "photographs") else 60)
     worker = WORKERS[name]
     before = worker.measure(x)
     for delta in OWN_RANGE.get((name, kind), RANGE[name]):
@@ -78,14 +78,14 @@ def test_the_measure_follows_the_shift(name, kind, image_set):
 
 @pytest.mark.parametrize(("name", "kind"), MEASURED)
 def test_a_shift_by_nothing_changes_nothing(name, kind, image_set):
-    x = image_set(kind, 80)
+    x = image_set(kind)
     changed = WORKERS[name].shift(x, np.zeros(len(x)), np.random.default_rng(1))
     np.testing.assert_allclose(changed, x, atol=2e-6)
 
 
 @pytest.mark.parametrize(("name", "kind"), MEASURED)
 def test_each_sample_moves_by_its_own_delta_whatever_stands_beside_it(name, kind, image_set):
-    x = image_set(kind, 80)
+    x = image_set(kind)
     worker = WORKERS[name]
     delta = np.resize([0.0, RANGE[name][-1], RANGE[name][0]], len(x))
     changed = worker.shift(x, delta, np.random.default_rng(1))
@@ -96,12 +96,12 @@ def test_each_sample_moves_by_its_own_delta_whatever_stands_beside_it(name, kind
 
 @pytest.mark.parametrize(("name", "kind"), sorted(REFUSED))
 def test_a_factor_that_makes_no_sense_says_why(name, kind, image_set):
-    assert REFUSED[name, kind] in WORKERS[name].refuses(image_set(kind, 80))
+    assert REFUSED[name, kind] in WORKERS[name].refuses(image_set(kind))
 
 
 @pytest.mark.parametrize(("name", "kind"), MEASURED)
 def test_a_factor_that_makes_sense_does_not_refuse(name, kind, image_set):
-    assert WORKERS[name].refuses(image_set(kind, 80)) == ""
+    assert WORKERS[name].refuses(image_set(kind)) == ""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,7 +122,7 @@ def test_flat_and_odd_images_give_numbers_or_nan_and_no_warning(name, shape):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_shift_far_too_large_stops_at_the_limit(name, image_set):
     kind = "photographs" if (name, "mnist") in REFUSED else "mnist"
-    x = image_set(kind, 80)
+    x = image_set(kind)
     for delta in (-1e3, 1e3):
         changed = WORKERS[name].shift(x, np.full(len(x), delta), np.random.default_rng(0))
         assert np.isfinite(changed).all()
@@ -132,7 +132,7 @@ def test_a_shift_far_too_large_stops_at_the_limit(name, image_set):
 
 @pytest.mark.parametrize("kind", SETS)
 def test_a_measure_reads_other_factors_little_or_says_so(kind, image_set):
-    x = image_set(kind, 80)
+    x = image_set(kind)
     used = [(name, WORKERS[name]) for name in NAMES if (name, kind) not in REFUSED]
     table = cross_response(used, x, np.random.default_rng(0))
     for name, _ in used:
