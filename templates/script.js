@@ -24,6 +24,7 @@
   }
 
   function placeTip() {
+    tip.style.left = "0"; // so that the edge of the window does not squeeze it while it is measured
     const box = told.getBoundingClientRect();
     const size = tip.getBoundingClientRect();
     const edge = 8;

@@ -147,6 +147,7 @@ class GridView:
     rows: int
     feature_names: str
     loss_names: str
+    moves: str
     pairs: tuple[PairView, ...]
     scale: tuple[str, str, str]
     levels: int

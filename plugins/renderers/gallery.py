@@ -34,7 +34,9 @@ class Gallery:
         """Pictures of one pair: the grid's cells in reading order, and the plain series."""
         cells, series = np.asarray(self.arrays["cells"][index]), np.asarray(self.arrays["series"][index])
         flat = cells.reshape(-1, *cells.shape[2:])  # (losses * features, *sample)
-        drawn = self._draw(f"pair-{index + 1}-sheet", np.concatenate([flat, series]))
+        generated = np.ones(len(flat) + len(series), dtype=bool)
+        generated[[0, len(flat) - 1, len(flat), -1]] = False  # the real samples stand at both ends of each
+        drawn = self._draw(f"pair-{index + 1}-sheet", np.concatenate([flat, series]), generated)
         return drawn[: len(flat)], drawn[len(flat) :]
 
     def strip(self, cells: Sequence[StripCell]) -> list[Picture]:
@@ -45,9 +47,11 @@ class Gallery:
             return [self.windows[cell.index] for cell in cells]
         return self._draw("", self.strips[[cell.index for cell in cells]])
 
-    def _draw(self, name: str, samples: npt.NDArray[np.float32]) -> list[Picture]:
+    def _draw(
+        self, name: str, samples: npt.NDArray[np.float32], generated: npt.NDArray[np.bool_] | None = None
+    ) -> list[Picture]:
         if self.kind == "image":
-            sheet, windows = pictures.image_sheet(name, samples, self.side)
+            sheet, windows = pictures.image_sheet(name, samples, self.side, generated)
             self.sheets.append(sheet)
             return windows
         draw = pictures.series_pictures if self.kind == "series" else pictures.vector_pictures

@@ -12,14 +12,14 @@ from shiftlens.plugins.renderers.charts import LossScale
 from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView, Trust
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.pictures import Picture
-from shiftlens.plugins.renderers.words import count, listed, number, percent
+from shiftlens.plugins.renderers.words import VERDICTS, count, listed, number, percent
 
 
 def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridView | None:
     if not gallery.count:
         return None
-    has_axes = any(cause.grid for cause in results.causes)
-    nothing = "no measured factor clearly" if has_axes else ""
+    measured = any(cause.grid for cause in results.causes)
+    features, losses = (_moving(results.causes, axis) for axis in ("feature_axis", "loss_axis"))
     total = len(results.pairs)
     left_out = ""
     if gallery.count < total:
@@ -27,8 +27,9 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
     return GridView(
         columns=results.grid.features,
         rows=results.grid.losses,
-        feature_names=_moving(results.causes, "feature_axis") or nothing,
-        loss_names=_moving(results.causes, "loss_axis") or nothing,
+        feature_names=listed([name for name, _ in features]),
+        loss_names=listed([name for name, _ in losses]),
+        moves=f"Sideways {_how_far(features)}; downwards {_how_far(losses)}." if measured else "",
         pairs=tuple(
             _pair(number_, pair, results, gallery, scale)
             for number_, pair in enumerate(results.pairs[: gallery.count], start=1)
@@ -41,6 +42,12 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
         how_to_read=_how_to_read(results),
         warning=_grid_warning(results),
     )
+
+
+def _how_far(moved: Sequence[tuple[str, str]]) -> str:
+    if not moved:
+        return "no measured factor moves clearly"
+    return listed([f"{name} moves by {far}" for name, far in moved]) + " of the gap between the two real samples"
 
 
 def _grid_warning(results: Results) -> str:
@@ -158,13 +165,13 @@ def trust_section(results: Results) -> Trust:
     return Trust(number(spearman), words, number(r2), leak)
 
 
-def _moving(causes: Sequence[Cause], axis: str) -> str:
-    """Names of the factors that really move along one axis of the grid, furthest first."""
+def _moving(causes: Sequence[Cause], axis: str) -> list[tuple[str, str]]:
+    """Factors that really move along one axis of the grid and how far, in the order of the verdicts."""
     moved = []
     for cause in causes:
         if cause.grid is not None:
             value: float = getattr(cause.grid, axis)
             ci: Interval | None = getattr(cause.grid, f"{axis}_ci")
             if (ci[0] if ci else value) > CLEAR_MOVE:
-                moved.append((value, cause.factor))
-    return listed([f"{name} ({percent(value)} of its gap)" for value, name in sorted(moved, reverse=True)])
+                moved.append((VERDICTS.index(cause.verdict), -value, cause.factor, percent(value)))
+    return [(name, far) for *_, name, far in sorted(moved)]

@@ -9,7 +9,17 @@ from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.charts import IntervalBar, LossScale, Span
 from shiftlens.plugins.renderers.context import EffectRow, FactorCard, StripPicture, Why
 from shiftlens.plugins.renderers.gallery import Gallery
-from shiftlens.plugins.renderers.words import ADVICE, interval, listed, number, percent, points, signed, with_unit
+from shiftlens.plugins.renderers.words import (
+    ADVICE,
+    VERDICTS,
+    interval,
+    listed,
+    number,
+    percent,
+    points,
+    signed,
+    with_unit,
+)
 
 MEANINGS = {
     "harmful": "its change alone raises the loss",
@@ -18,7 +28,6 @@ MEANINGS = {
     "unchanged": "it did not change of its own",
     "unexplained": "no measured factor accounts for it",
 }
-ORDER = ("harmful", "unclear", "harmless", "unchanged")
 EVIDENCE = {
     "intervention": "intervention: changed alone on real source samples, which were then scored again",
     "observation": "observation only: it goes along with the loss inside the target",
@@ -30,7 +39,7 @@ def why_section(results: Results, gallery: Gallery, scale: LossScale) -> Why | N
     if not results.causes:
         return None
     unit = results.loss_unit
-    causes = sorted(results.causes, key=lambda c: (ORDER.index(c.verdict), -(c.effect or 0.0)))
+    causes = sorted(results.causes, key=lambda c: (VERDICTS.index(c.verdict), -(c.effect or 0.0)))
     changed = [cause for cause in causes if cause.verdict != "unchanged"]
     gap = "The mean loss of the target is not known."
     if results.loss.target is not None:
@@ -153,7 +162,7 @@ def _facts(cause: Cause, loss_unit: str) -> list[tuple[str, str]]:
         facts.append(("Costs nothing up to", with_unit(cause.safe_until, unit)))
     if cause.reached is not None:
         facts.append(("The change reached", f"{percent(cause.reached)} of the measured gap"))
-    if cause.clipped:
+    if cause.clipped is not None and cause.clipped >= 0.0005:
         facts.append(("Cut at the valid range", f"{percent(cause.clipped, 1)} of the values"))
     if cause.rivals:
         facts.append(("Explains it equally well", listed(cause.rivals)))

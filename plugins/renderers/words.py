@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 UNKNOWN = "–"
 THIN = "\u202f"  # narrow no-break space, between a number and its unit
 
+VERDICTS = ("harmful", "unclear", "harmless", "unchanged")  # in the order in which they are told
 ADVICE = {
     "use": "Use as it is",
     "restrict": "Use within limits",

@@ -37,6 +37,14 @@ def test_grey_images_are_shown_grey_and_equal_ones_share_a_tile() -> None:
     assert np.array_equal(shown[..., 0], shown[..., 2])
 
 
+def test_generated_images_lose_only_the_last_bit_and_real_ones_nothing() -> None:
+    x = cifar(1)[0][:2]
+    sheet, drawn = pictures.image_sheet("a", x, 128, generated=np.array([False, True]))
+    real, generated = (np.round(sample * 255).astype(int).transpose(1, 2, 0) for sample in x)
+    assert np.array_equal(window(sheet, drawn[0]), real)
+    assert set(np.unique(generated - window(sheet, drawn[1]))) == {0, 1}
+
+
 def test_large_images_are_reduced_and_keep_their_shape() -> None:
     x = np.random.default_rng(0).random((3, 3, 256, 128), dtype=np.float32)
     sheet, drawn = pictures.image_sheet("a", x, 64)
