@@ -15,6 +15,7 @@ from shiftlens.plugins.factors import pixels
 from shiftlens.plugins.factors.pixels import Values
 
 ROUND = 0.1  # figures less elongated than this, and photographs with less of a grid, have no direction
+SMALLEST = 16  # px of a photograph's shorter side
 FAINT = 0.2  # part of the figure's distance from the ground below which a pixel does not count
 PER_DOUBLING = 0.036  # of the image's size: what a zoom to double size moves the spread of detail by, on CIFAR-10
 
@@ -192,6 +193,8 @@ class Scale:
         return moved(x, unturned(len(x)) / zoom[:, None, None], centre, np.zeros_like(centre))
 
     def refuses(self, x: FloatArray) -> str:
+        if min(x.shape[2:]) < SMALLEST and pixels.photographs(x):
+            return f"in photographs of less than {SMALLEST} px the spread of detail says nothing about size"
         return "the samples are flat: nothing in them has a size" if _mostly_nan(self, x) else ""
 
 

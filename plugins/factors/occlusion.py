@@ -13,6 +13,7 @@ from shiftlens.plugins.factors import pixels
 from shiftlens.plugins.factors.pixels import Values
 
 WINDOW = 3  # px
+SMALLEST = 16  # px of the shorter side
 SAME = 2.5 / 255  # values this close count as the same
 MOST = 0.6  # share of an image that is covered at most
 
@@ -59,8 +60,8 @@ class Occlusion:
         return np.where(patch(area)[:, None], colour, x)
 
     def refuses(self, x: FloatArray) -> str:
-        if min(x.shape[2:]) < WINDOW:
-            return f"images of less than {WINDOW} px have no area to cover"
+        if min(x.shape[2:]) < SMALLEST:
+            return f"images of less than {SMALLEST} px have too few pixels for a cover of a given share"
         if not pixels.photographs(x) or np.median(self.measure(x)) > 0.5:
             return "the ground of most samples is itself flat, so a cover cannot be told from it"
         return ""
