@@ -215,6 +215,7 @@ class Results(Record):
     name: str
     kind: str
     sample_shape: list[int]
+    columns: list[str] = Field(default_factory=list, description="names of a vector's values; empty for other kinds")
     headline: str = Field(description="what the run found, in one sentence")
     warnings: list[str] = Field(default_factory=list)
     classes: list[str]

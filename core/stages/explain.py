@@ -47,6 +47,7 @@ def work(context: Context) -> Outcome:
         name=context.general.name,
         kind=data["kind"],
         sample_shape=data["sample_shape"],
+        columns=data["columns"],
         headline=trial["headline"],
         warnings=[*data["warnings"], *score["warnings"], *trial["warnings"], *remarks],
         classes=model["classes"],
@@ -90,10 +91,12 @@ def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[
 
 
 def _loss_distribution(context: Context) -> Distribution:
-    """Histograms of the loss over the same bins, the last of which ends at the largest loss of either domain."""
+    """Histograms of the loss over the same bins, even in log(loss + 0.05): even ones would put nearly all into one."""
     source, target = context.scores("source").loss[context.evaluated()], context.scores("target").loss
     low, high = (float(f(np.concatenate([source, target]))) for f in (np.min, np.max))
-    edges = np.linspace(low, high if high > low else low + 1.0, LOSS_BINS + 1)
+    below = 0.05 - min(low, 0.0)  # a loss of a plugin's may be negative
+    edges = np.exp(np.linspace(np.log(low + below), np.log(max(high, low + 1e-6) + below), LOSS_BINS + 1)) - below
+    edges[0], edges[-1] = low, max(high, low + 1e-6)  # the ends exactly, so that every sample is counted
     return Distribution(
         edges=[float(edge) for edge in edges],
         source=[int(n) for n in np.histogram(source, edges)[0]],
