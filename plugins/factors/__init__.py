@@ -9,9 +9,20 @@ from collections.abc import Iterable
 
 from shiftlens.core.hookspecs import hookimpl
 from shiftlens.core.kinds import Factor
-from shiftlens.plugins.factors import colour, geometry, jpeg, noise, occlusion, spectrum, strokes, tone
+from shiftlens.plugins.factors import (
+    colour,
+    columns,
+    geometry,
+    jpeg,
+    noise,
+    occlusion,
+    series,
+    spectrum,
+    strokes,
+    tone,
+)
 
-FAMILIES = (colour, tone, spectrum, noise, strokes, geometry, jpeg, occlusion)
+FAMILIES = (colour, tone, spectrum, noise, strokes, geometry, jpeg, occlusion, series, columns)
 
 
 @hookimpl
