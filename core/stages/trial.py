@@ -99,6 +99,18 @@ def _source_rows(context: Context) -> IntArray:
     return np.arange(len(context.domain("source")))
 
 
+def _remarks(context: Context) -> list[str]:
+    """What a reader of the trial's figures should know of the samples it was made on."""
+    held_out = len(context.evaluated())
+    if not context.facts("classifier")["trained_here"] or held_out >= ENOUGH_HELD_OUT:
+        return []
+    return [
+        f"Only {held_out} source samples were held out from the classifier's training, too few for the trial: its "
+        "figures rest on samples that the classifier has seen, and the gap that they explain is a little too large. "
+        "Bring a trained classifier along, or raise classifier.train.held_out."
+    ]
+
+
 def _drawn(rows: IntArray, rng: np.random.Generator) -> IntArray:
     """At most as many rows as are held in memory, in their order."""
     return rows if len(rows) <= MOST_SAMPLES else np.sort(rng.choice(rows, MOST_SAMPLES, replace=False))
@@ -126,7 +138,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
         "interactions": [interaction.model_dump(mode="json") for interaction in found.interactions],
         "remedy": found.remedy.model_dump(mode="json") if found.remedy else None,
         "headline": found.headline,
-        "warnings": found.warnings,
+        "warnings": [*_remarks(context), *found.warnings],
         "left_out": {**left_out, **found.left_out},
     }
     for name, reason in facts["left_out"].items():
