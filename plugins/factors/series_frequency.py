@@ -11,7 +11,7 @@ import numpy as np
 from shiftlens.core.domain import FloatArray
 from shiftlens.core.kinds import Factor
 from shiftlens.plugins.factors.pixels import strength_reaching
-from shiftlens.plugins.factors.series_parts import Values, as_loud, ground, per_sample, rest
+from shiftlens.plugins.factors.series_parts import Values, ground, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import transposed
 
 SHORTEST_TONE = 256  # values below which a series has too few frames for the vocoder
@@ -45,7 +45,7 @@ class Pitch:
         ratio = 2 ** (np.clip(delta, -OCTAVE, OCTAVE) / 12)
         quiet = ground(x)
         changed = quiet + transposed(x - quiet, ratio)
-        return np.where(per_sample(delta) == 0, x, as_loud(changed, x))
+        return np.where(per_sample(delta) == 0, x, put_back(changed, x))
 
     def refuses(self, x: FloatArray) -> str:
         if x.shape[2] < SHORTEST_TONE:
@@ -87,8 +87,8 @@ class Bandwidth:
 
         limit = np.where(delta < 0, -LOWEST, TILT)
         strength = strength_reaching(start + delta, start, limit, lambda s: edge(size * gain(s)))
-        changed = x - around + _restore(spectrum * gain(strength)[:, None])
-        return np.where(per_sample(strength) == 0, x, as_loud(changed, x))
+        changed = _restore(spectrum * gain(strength)[:, None])
+        return np.where(per_sample(strength) == 0, x, put_back(changed, x))
 
     def refuses(self, x: FloatArray) -> str:
         if x.shape[2] < SHORTEST_BAND:
@@ -131,6 +131,7 @@ FACTORS: tuple[Factor, ...] = (
         kinds=("series",),
         unit="semitones",
         noun=("A higher pitch", "A lower pitch"),
+        confused_with=("noise",),
         reference="https://doi.org/10.1109/89.759041",
     ),
     Factor(
@@ -140,6 +141,6 @@ FACTORS: tuple[Factor, ...] = (
         kinds=("series",),
         unit="% of the highest frequency",
         noun=("A wider band", "A narrower band"),
-        confused_with=("noise", "pitch"),
+        confused_with=("noise", "pitch", "missing"),
     ),
 )

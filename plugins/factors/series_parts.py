@@ -48,12 +48,12 @@ def loudness(x: FloatArray) -> Values:
     return np.where(total > 1e-12, np.einsum("nt,nt->n", power, power) / np.maximum(total, 1e-12), 0.0)
 
 
-def as_loud(changed: FloatArray, x: FloatArray) -> FloatArray:
-    """``changed``, its rest scaled so that it is as loud as ``x``."""
+def put_back(changed: FloatArray, x: FloatArray) -> FloatArray:
+    """``changed`` on the line of ``x``, and as loud as ``x``."""
+    around = rest(changed)
     now = loudness(changed)
     gain = np.sqrt(loudness(x) / np.where(now > 0, now, 1))
-    around = rest(changed)
-    return changed + per_sample(np.clip(gain, 0.1, 10) - 1) * around
+    return x - rest(x) + per_sample(np.clip(gain, 0.1, 10)) * around
 
 
 def envelope(x: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from shiftlens.core.domain import FloatArray
 from shiftlens.core.kinds import Factor
-from shiftlens.plugins.factors.series_parts import Values, as_loud, envelope, ground, highest, per_sample, rest
+from shiftlens.plugins.factors.series_parts import Values, envelope, ground, highest, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import stretched
 
 SHORTEST_SOUND = 256  # values below which a series has too few frames for the vocoder
@@ -84,7 +84,7 @@ class Speed:
         onset = np.argmax(shape > ONSET * shape.max(1, keepdims=True), axis=1)
         quiet = ground(x)
         changed = quiet + stretched(x - quiet, ratio, onset.astype(np.float64))
-        return np.where(per_sample(delta) == 0, x, as_loud(changed, x))
+        return np.where(per_sample(delta) == 0, x, put_back(changed, x))
 
     def refuses(self, x: FloatArray) -> str:
         if x.shape[2] < SHORTEST_SOUND:
