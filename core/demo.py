@@ -1,8 +1,8 @@
 """The demo's data: scikit-learn's handwritten digits (UCI), redrawn as 32×32 colour images in two domains.
 
-The source has thin strokes, most of them in warm colours and some in any colour, so that a classifier learns not to
-mind the colour. The target has thicker strokes, each its own amount, *and* cool colours. Thickness costs accuracy,
-colour does not. No drawing appears in both domains.
+The source has thin strokes, most of them in warm colours and the rest in any, so that a classifier learns not to mind
+the colour. In the target the strokes are thicker *and* the colours turned towards cool ones, for each sample by an
+amount of its own. Thickness costs accuracy, colour does not. No drawing appears in both domains.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ FINE = 2  # points per px, along each side, at which an edge is drawn
 
 THIN = (-0.8, -0.2)  # px that the edge of a stroke is moved outwards in the source, from and to
 THICK = (1.0, 2.3)  # and in the target
-WARM, COOL = (45.0, 25.0), (200.0, 20.0)  # hue in degrees: middle and spread
+WARM = (45.0, 30.0)  # hue in the source in degrees: middle and spread
 ANY_HUE = 0.4  # share of the source whose hue is any
+TURN = (120.0, 180.0)  # degrees that hues are turned by in the target, from and to: warm ones become cool
 
 
 def write_demo(folder: Path, seed: int = 0) -> Path:
@@ -56,7 +57,7 @@ def demo_domains(
     loaded = load_digits()
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(loaded.images))
-    cut = len(order) * 6 // 10  # the larger part to the source: the classifier learns from it
+    cut = len(order) * 7 // 10  # the larger part to the source: the classifier learns from it
     rows = order[:cut], order[cut:]
     edges, labels = [edges_of(loaded.images[r]) for r in rows], [loaded.target[r].astype(np.int64) for r in rows]
     source = drawn(edges[0], rng.uniform(*THIN, len(rows[0])), source_hues(len(rows[0]), rng), rng)
@@ -70,8 +71,8 @@ def source_hues(count: int, rng: np.random.Generator) -> Values:
 
 
 def target_hues(count: int, rng: np.random.Generator) -> Values:
-    """``(count,)`` hues in degrees: cool ones."""
-    return rng.normal(*COOL, count)
+    """``(count,)`` hues in degrees: those of the source, each turned by an angle of its own."""
+    return source_hues(count, rng) + rng.uniform(*TURN, count)
 
 
 def edges_of(drawings: npt.NDArray[np.float64]) -> FloatArray:
@@ -97,7 +98,7 @@ def drawn(edges: FloatArray, outwards: Values, hues: Values, rng: np.random.Gene
     sharp = np.clip((edges + outwards[:, None, None]) * FINE + 0.5, 0, 1)
     count = len(edges)
     ink = sharp.reshape(count, SIDE, FINE, SIDE, FINE).mean((2, 4))[..., None]  # (N, 32, 32, 1): share covered
-    colours = _colours(hues, rng.uniform(0.65, 1.0, count), rng.uniform(0.8, 1.0, count))  # (N, 3)
+    colours = _colours(hues, rng.uniform(0.5, 0.9, count), rng.uniform(0.8, 1.0, count))  # (N, 3)
     ground = rng.uniform(0.02, 0.12, count)[:, None, None, None]  # grey, so that it has no hue of its own
     images = ground + ink * (colours[:, None, None, :] - ground)
     rounded: npt.NDArray[np.uint8] = np.round(images * 255).astype(np.uint8)

@@ -49,8 +49,8 @@ def test_target_is_thicker_and_cooler(domains: tuple[tuple[np.ndarray, np.ndarra
     (source, _), (target, _) = domains
     assert share_of_ink(target).mean() > 1.5 * share_of_ink(source).mean()
     bluer = [(x[..., 2].mean((1, 2)) > x[..., 0].mean((1, 2))).mean() for x in (source, target)]
-    assert bluer[0] < 0.45
-    assert bluer[1] > 0.98
+    assert bluer[0] < 0.35
+    assert bluer[1] > 0.65
 
 
 def test_edges_move_by_whole_pixels_when_told_so() -> None:
@@ -72,7 +72,7 @@ def test_thickness_costs_accuracy_and_colour_does_not(tmp_path: Path) -> None:
     torch.manual_seed(0)
     (x, y), (target_x, target_y) = demo_domains()
     as_tensor = lambda images: torch.from_numpy(images.transpose(0, 3, 1, 2).astype(np.float32) / 255)  # noqa: E731
-    train, held_out = slice(0, 860), slice(860, None)
+    train, held_out = slice(0, 900), slice(900, None)
     network = torch.nn.Sequential(
         torch.nn.Conv2d(3, 16, 3, 2, 1), torch.nn.BatchNorm2d(16), torch.nn.ReLU(),
         torch.nn.Conv2d(16, 32, 3, 2, 1), torch.nn.BatchNorm2d(32), torch.nn.ReLU(),
