@@ -24,7 +24,7 @@ from shiftlens.core.effects import (
     wanted_coalitions,
 )
 from shiftlens.core.job import Progress
-from shiftlens.core.matching import LEVELS, Matcher, as_columns, find_changes
+from shiftlens.core.matching import LEVELS, Match, Matcher, as_columns, find_changes, guess
 from shiftlens.core.results import (
     Axes,
     Cause,
@@ -206,8 +206,11 @@ def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str
         data.source, data.source_labels, data.target, data.target_labels,
         factors, data.kind, settings.matching_samples, data.seed,
     )  # fmt: skip
-    match = find_changes(matcher, settings.most_factors, lambda share: data.told(0.05 + 0.65 * share))
-    trial = _run_trial(data, match.plan, match.errors, mix, rng)
+    match = find_changes(matcher, settings.most_factors, data.seed, lambda share: data.told(0.05 + 0.65 * share))
+    others = [factor for factor in factors if factor.name not in {change.name for change in match.plan}]
+    moved = _moved(matcher, match.plan, others)
+    suspects = _suspects(matcher, match.plan, others, shifts, moved, settings.alpha)
+    trial = _run_trial(data, match, suspects, mix, rng)
     gap, rise = trial.effects.gap(settings.smallest_effect, settings.smallest_share)
     unexplained, shares = None, {}
     if rise is not None and gap.worse:
@@ -216,21 +219,18 @@ def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str
     rest_is_large = unexplained is not None and unexplained.ci[0] > settings.large_rest
     strips: list[FloatArray] = []
     found: list[Cause] = []
-    for change in match.plan:
-        found.append(
-            _tried(
-                data, trial, match.plan, change, match.rivals.get(change.name, []), shifts[change.name], gap,
-                shares.get(change.name), rest_is_large, strips,
-            )
-        )  # fmt: skip
-        data.told(0.8 + 0.15 * len(found) / len(match.plan))
+    for change in (*match.plan, *suspects):
+        cause = _tried(
+            data, trial, match, change, shifts[change.name], gap, shares.get(change.name), rest_is_large, strips
+        )
+        found.append(cause)
+        data.told(0.8 + 0.15 * len(found) / len((*match.plan, *suspects)))
     if mix is not None:
         found.append(_class_mix_cause(trial, shares.get(CLASS_MIX), gap))
-    in_plan = {change.name for change in match.plan}
-    for factor in factors:
-        if factor.name not in in_plan:
-            shadow = _shadow(matcher, match.plan, factor)
-            found.append(_untried(data, factor, shifts[factor.name], shadow, rng))
+    tried = {cause.factor for cause in found}
+    for factor in others:
+        if factor.name not in tried:
+            found.append(_untried(data, factor, shifts[factor.name], moved[factor.name], rng))
     rank = {"harmful": 0, "unclear": 1, "harmless": 2, "unchanged": 3}
     found.sort(key=lambda c: (rank[c.verdict], -(c.effect or 0.0)))
     warnings += [
@@ -336,22 +336,21 @@ def _distribution(here: Floats, there: Floats) -> Distribution:
     )
 
 
-def _run_trial(
-    data: _Data, plan: Plan, errors: Mapping[str, float], mix: Floats | None, rng: np.random.Generator
-) -> _Trial:
-    """Measure every set of changes, and each change at several strengths, on the same source samples."""
-    settings = data.settings
+def _run_trial(data: _Data, match: Match, suspects: Plan, mix: Floats | None, rng: np.random.Generator) -> _Trial:
+    """Measure every set of the plan's changes, and each change at several strengths, on the same source samples."""
+    settings, plan = data.settings, match.plan
     rows = np.sort(rng.permutation(len(data.source))[: settings.samples])
     x, labels = data.source[rows], data.source_labels[rows]
     scores = _rows_of(data.source_scores, rows)
     names = [change.name for change in plan]
     wanted, orders = wanted_coalitions(names, rng)
     size = rows_per_coalition(len(rows), len(names))
-    on_all = [NONE, *(frozenset([n]) for n in names), frozenset(names)]
+    alone = [frozenset([change.name]) for change in (*plan, *suspects)]
+    on_all = [NONE, *alone, frozenset(names)]
     before = {NONE: outcomes(scores)}
     steps = len(on_all) + (len(wanted) if size < len(rows) else 0)
     full = measure_coalitions(
-        plan, on_all if size < len(rows) else wanted, x, labels, data.score, data.seed,
+        (*plan, *suspects), on_all if size < len(rows) else [*wanted, *alone], x, labels, data.score, data.seed,
         lambda done: data.told(0.7 + 0.1 * done / max(steps, 1)), before,
     )  # fmt: skip
     part = full
@@ -363,11 +362,11 @@ def _run_trial(
     parts = np.linspace(0, 1, settings.dose_steps + 1)
     dosed = {}
     few = slice(0, DOSED)
-    for change in plan:
+    for change in (*plan, *suspects):
         begun = Outcomes(before[NONE].loss[few], before[NONE].correct[few])
         dosed[change.name] = measure_dose(change, x[few], labels[few], begun, data.score, data.seed, parts)
     sensitivity = {
-        name: Sensitivity(errors.get(name, 0.0), *(_last_slope(parts, v.mean(1)) for v in (d.loss, d.correct)))
+        name: Sensitivity(match.errors.get(name, 0.0), *(_last_slope(parts, v.mean(1)) for v in (d.loss, d.correct)))
         for name, (d, _, _) in dosed.items()
     }
     weight = None if mix is None else mix[labels]
@@ -391,9 +390,8 @@ def _rows_of(scores: Scores, rows: IntArray) -> Scores:
 def _tried(
     data: _Data,
     trial: _Trial,
-    plan: Plan,
+    match: Match,
     change: Change,
-    rivals: Sequence[str],
     shifted: _Shifted,
     gap: Gap,
     share: Estimate | None,
@@ -405,7 +403,9 @@ def _tried(
     dose, samples, _ = trial.dosed[change.name]
     own = individual_parts([change.name], len(samples[0]), data.seed)
     reached = reached_share(change, samples[0], samples[-1], change.deltas(samples[0], own[change.name]))
-    restored = _restored(data, plan, change)
+    supported = any(c.name == change.name for c in match.plan)
+    restored = _restored(data, match.plan, change) if supported else None
+    rivals = match.rivals.get(change.name, [])
     description = change.factor.description
     rises = float(wrapped(shifted.shift.target - shifted.shift.source, change.factor.period)) >= 0
     evidence = Evidence(
@@ -419,6 +419,7 @@ def _tried(
         clipped=clipped_share(data.kind, samples[0], samples[-1]),
         restored=restored.value if restored else None,
         rivals=rivals,
+        supported=supported,
     )
     verdict = verdicts.verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
     points = _dose_points(dose, data)
@@ -524,17 +525,16 @@ def _untried(
     data: _Data,
     factor: ActiveFactor,
     shifted: _Shifted,
-    shadow: tuple[float, float, list[str]],
+    moved: _Moved,
     rng: np.random.Generator,
 ) -> Cause:
     """The cause of a factor that was not changed: unchanged, a shadow, observed only, or moved without a reason."""
-    size, accounted, causes = shadow
     differs = shifted.p < data.settings.alpha
     common = {"factor": factor.name, "shift": shifted.shift, "distribution": shifted.distribution}
-    if differs and accounted >= ACCOUNTED and causes:
-        sentence = verdicts.unchanged_sentence(factor.name, shifted.shift, causes)
-        return Cause(**common, verdict="unchanged", effect=None, shadow_of=causes, sentence=sentence)
-    if not differs or (factor.interventional and size < VISIBLE):
+    if differs and moved.accounted >= ACCOUNTED and moved.causes:
+        sentence = verdicts.unchanged_sentence(factor.name, shifted.shift, moved.causes)
+        return Cause(**common, verdict="unchanged", effect=None, shadow_of=moved.causes, sentence=sentence)
+    if not differs or (factor.interventional and moved.size < VISIBLE):
         return Cause(
             **common, verdict="unchanged", effect=None, sentence=verdicts.unchanged_sentence(factor.name, None, [])
         )
@@ -575,30 +575,75 @@ def _class_mix_cause(trial: _Trial, share: Estimate | None, gap: Gap) -> Cause:
     )
 
 
-def _shadow(matcher: Matcher, plan: Plan, factor: ActiveFactor) -> tuple[float, float, list[str]]:
-    """How far a factor's own measure moved (in spreads of the source), which part of that the plan accounts for, and
-    which of its changes do."""
+@dataclass(frozen=True)
+class _Moved:
+    """How far a factor's own measure moved, and what of that the plan accounts for.
+
+    Attributes:
+        size: gap between the domains' quantiles, in spreads of the source.
+        accounted: part of the gap that the plan closes; 1 is all of it.
+        causes: the changes of the plan that close it, the strongest first.
+    """
+
+    size: float
+    accounted: float
+    causes: list[str]
+
+
+def _moved(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor]) -> dict[str, _Moved]:
+    """For each factor how its own measure moved."""
     half = matcher.fit
-    goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
-    begun = as_columns(factor, factor.measure(half.source))
-    start, unit = np.quantile(begun, LEVELS, axis=0), begun.std(0) + 1e-9
+    alone = {change.name: matcher.apply((change,), half) for change in plan}
+    together = matcher.apply(plan, half)
+    found = {}
+    for factor in factors:
+        begun = as_columns(factor, factor.measure(half.source))
+        goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
+        unit = begun.std(0) + 1e-9
 
-    def distance(changes: Plan) -> float:
-        changed = apply(changes, half.source, matcher.own(changes, half), matcher.seed)
-        reached = np.quantile(as_columns(factor, factor.measure(changed)), LEVELS, axis=0)
-        return float(np.sqrt((((reached - goal) / unit) ** 2).mean()))
+        def distance(columns: Floats) -> float:
+            gap = (np.quantile(columns, LEVELS, axis=0) - goal) / unit  # noqa: B023
+            return float(np.sqrt((gap**2).mean()))
 
-    before = float(np.sqrt((((start - goal) / unit) ** 2).mean()))
-    if before == 0 or not plan:
-        return before, 0.0, []
-    accounted = 1 - distance(plan) / before
-    alone = (
-        {change.name: 1 - distance((change,)) / before for change in plan}
-        if len(plan) > 1
-        else {plan[0].name: accounted}
-    )
-    causes = [name for name, part in sorted(alone.items(), key=lambda item: -item[1]) if part >= 0.25]
-    return before, accounted, causes or [max(alone, key=lambda name: alone[name])]
+        size = distance(begun)
+
+        def closed(x: FloatArray) -> float:
+            return 1 - distance(as_columns(factor, factor.measure(x))) / size  # noqa: B023
+
+        if size == 0 or not plan:
+            found[factor.name] = _Moved(size, 0.0, [])
+            continue
+        parts = {name: closed(x) for name, x in alone.items()}
+        causes = [name for name in sorted(parts, key=lambda n: -parts[n]) if parts[name] >= 0.25]
+        found[factor.name] = _Moved(size, closed(together), causes or [max(parts, key=lambda n: parts[n])])
+    return found
+
+
+def _suspects(
+    matcher: Matcher,
+    plan: Plan,
+    factors: Sequence[ActiveFactor],
+    shifts: Mapping[str, _Shifted],
+    moved: Mapping[str, _Moved],
+    alpha: float,
+) -> Plan:
+    """Changes that bring a factor's own measure to its target values where the plan leaves most of its gap open.
+
+    The joint fit found no use for them, so they can be acquitted by what they cost, but not convicted.
+    """
+    half = matcher.fit
+    base = matcher.apply(plan, half)
+    found = []
+    for factor in factors:
+        own = moved[factor.name]
+        if (
+            factor.interventional
+            and shifts[factor.name].p < alpha
+            and own.size >= VISIBLE
+            and own.accounted < ACCOUNTED
+        ):
+            found.append(guess(factor, factor.measure(base), factor.measure(half.target))[0])
+    return tuple(found)
 
 
 def grid_moves(factors: Sequence[ActiveFactor], cells: FloatArray, seed: int = 0, draws: int = 500) -> dict[str, Axes]:

@@ -122,8 +122,7 @@ class Effects:
         self.orders, self._rng, self._draws = orders, rng, draws
         rows = len(full[NONE].loss)
         self._counts = {size: self._multinomial(size) for size in {rows, len(part[NONE].loss)}}
-        names = [p for p in players if p != CLASS_MIX]
-        self._strength = {name: rng.standard_normal(draws) for name in names}
+        self._strength = {name: rng.standard_normal(draws) for name in sensitivity}
 
     def _multinomial(self, rows: int) -> Floats:
         return self._rng.multinomial(rows, np.full(rows, 1 / rows), size=self._draws).astype(np.float64)

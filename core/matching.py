@@ -14,46 +14,56 @@ what is no longer needed, stop where samples that the fit has not seen no longer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from shiftlens.core.broad_measures import BY_KIND, broad_measures
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.statistics import Floats, centre, wrapped
-from shiftlens.core.trial import ActiveFactor, Change, Plan, apply, individual_parts
+from shiftlens.core.trial import MOST_SKEW, ActiveFactor, Change, Plan, apply, individual_parts
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 TOLERATED = 0.15
 """Share of a measure's movement by which our operation may differ from what really happened."""
 WORTH_ADDING = 0.08
 """A change is added when it takes away at least this part of the distance that is left..."""
-LEAST_GAIN = 0.12
-"""...and at least this much of it, where a perfect match has a distance of about one."""
+LEAST_GAIN = 0.1
+"""...and at least this much of it."""
+BEYOND_NOISE = 2.5
+"""A factor is a candidate while the squared gap of its own measure is so many times what sampling alone makes."""
+SCREENED = 120
+"""Samples that every candidate is tried on; the best are then fitted on all samples of the half."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Source and target samples of one half of the data, with the units in which their measures are compared.
+    """Samples of both domains, with the units in which their measures are compared.
 
     Attributes:
         source, target: ``(n, *sample)``, classes evened out.
-        quantiles: ``(levels, k)`` of the target's measures.
-        start: the same of the source's.
+        goal: ``(levels, k)`` quantiles of the target's measures; ``start``: of the source's.
+        measured: ``(n, k)`` the target's measures.
         scale: ``(k,)`` unit of each measure.
         floor: ``(k,)`` squared sampling noise of a quantile, in units of the scale.
+        own: each source sample's random numbers per factor, see `individual_parts`.
     """
 
     source: FloatArray
     target: FloatArray
-    quantiles: Floats
+    goal: Floats
     start: Floats
+    measured: Floats
     scale: Floats
     floor: Floats
+    own: dict[str, Floats]
 
 
 class Matcher:
-    """Fits plans to one pair of domains. All arrays stay as they were; every call with the same arguments agrees."""
+    """Compares changed source samples with target samples. Every call with the same arguments gives the same answer.
+
+    ``fit`` is what strengths are fitted on, ``check`` what tells whether that helped, ``wide`` is both together.
+    """
 
     def __init__(
         self,
@@ -69,9 +79,10 @@ class Matcher:
         self.factors, self.kind, self.seed = list(factors), kind, seed
         rng = np.random.default_rng([seed, 3])
         fit_s, fit_t, check_s, check_t = evened_halves(source_class, target_class, len(target), samples, rng)
-        self.fit = self._compare(source[fit_s], target[fit_t], rng)
-        self.check = self._compare(source[check_s], target[check_t], rng)
-        self.evaluations = 0
+        self.fit = self._compare(source[fit_s], target[fit_t], rng, seed)
+        self.check = self._compare(source[check_s], target[check_t], rng, seed + 1)
+        both_s, both_t = np.union1d(fit_s, check_s), np.union1d(fit_t, check_t)
+        self.wide = self._compare(source[both_s], target[both_t], rng, seed + 2)
 
     def measure(self, x: FloatArray, own: Collection[str] | None = None) -> Floats:
         """``(n, k)``: the broad measures, then the own ones of all factors, or only of those named."""
@@ -81,26 +92,29 @@ class Matcher:
                 columns.append(as_columns(factor, factor.measure(x)))
         return np.concatenate(columns, axis=1)
 
-    def chosen(self, own: Collection[str] | None) -> slice | IntArray:
+    def chosen(self, own: Collection[str] | None) -> IntArray:
         """The columns of a full table of measures that `measure` gives with the same ``own``."""
-        if own is None:
-            return slice(None)
-        width = len(self.fit.scale) - sum(2 if f.period else 1 for f in self.factors)
+        sizes = [2 if factor.period else 1 for factor in self.factors]
+        width = len(self.fit.scale) - sum(sizes)
         columns = list(range(width))
-        for factor in self.factors:
-            size = 2 if factor.period else 1
-            if factor.name in own:
+        for factor, size in zip(self.factors, sizes, strict=True):
+            if own is None or factor.name in own:
                 columns += range(width, width + size)
             width += size
         return np.array(columns, dtype=np.int64)
 
-    def _compare(self, source: FloatArray, target: FloatArray, rng: np.random.Generator) -> Comparison:
+    def _compare(self, source: FloatArray, target: FloatArray, rng: np.random.Generator, seed: int) -> Comparison:
         here, there = self.measure(source), self.measure(target)
-        start, quantiles = np.quantile(here, LEVELS, axis=0), np.quantile(there, LEVELS, axis=0)
+        start, goal = np.quantile(here, LEVELS, axis=0), np.quantile(there, LEVELS, axis=0)
         pooled = np.concatenate([here, there]).std(0)
         # A measure that never varies in the source (the saturation of grey images) takes its unit from both domains.
         scale = np.sqrt(here.std(0) ** 2 + (0.3 * pooled) ** 2) + 1e-6
-        return Comparison(source, target, quantiles, start, scale, _noise(here, there, rng) / scale**2)
+        own = individual_parts([f.name for f in self.factors], len(source), seed)
+        return Comparison(source, target, goal, start, there, scale, _noise(here, there, rng) / scale**2, own)
+
+    def apply(self, plan: Plan, half: Comparison, x: FloatArray | None = None) -> FloatArray:
+        """The source samples of this half (or ``x``, an earlier state of them) changed by the plan."""
+        return apply(plan, half.source if x is None else x, half.own, self.seed)
 
     def misfit(self, half: Comparison, reached: Floats, own: Collection[str] | None = None) -> tuple[float, Floats]:
         """The distance, and the gaps ``(levels, k)`` weighted so that their mean square falls when it falls.
@@ -109,65 +123,78 @@ class Matcher:
         a little differently than what happened to the data cannot outweigh many that it explains well.
         """
         columns = self.chosen(own)
-        scale, goal, start = half.scale[columns], half.quantiles[:, columns], half.start[:, columns]
+        scale, goal, start = half.scale[columns], half.goal[:, columns], half.start[:, columns]
         gap = (reached - goal) / scale  # (levels, k)
         moves = np.maximum((((start - goal) / scale) ** 2).mean(0), (((reached - start) / scale) ** 2).mean(0))
         tolerated = half.floor[columns] + TOLERATED**2 * moves + 1e-4  # (k,)
         ratio = (gap**2).mean(0) / tolerated
         return float(np.log1p(ratio).mean()), gap / np.sqrt(tolerated * (1 + ratio))
 
-    def quantiles_after(self, plan: Plan, half: Comparison, own: Collection[str] | None = None) -> Floats:
-        """``(levels, k)`` of the measures of the source samples after the plan."""
-        self.evaluations += 1
-        changed = apply(plan, half.source, self.own(plan, half), self.seed)
-        return np.quantile(self.measure(changed, own), LEVELS, axis=0)
-
-    def own(self, plan: Plan, half: Comparison) -> dict[str, Floats]:
-        """The random numbers of this half's source samples."""
-        return individual_parts([c.name for c in plan], len(half.source), self.seed + (half is self.check))
-
     def distance(self, plan: Plan, half: Comparison) -> float:
-        """How far the changed source still is from the target."""
-        return self.misfit(half, self.quantiles_after(plan, half))[0]
+        """How far the changed source still is from the target, by all measures."""
+        return self.misfit(half, np.quantile(self.measure(self.apply(plan, half)), LEVELS, axis=0))[0]
 
-    def refine(
-        self, plan: Plan, units: dict[str, float], rounds: int, free: Callable[[Change], list[str]]
-    ) -> tuple[Plan, float]:
-        """Fit the free strengths together on the fit half: Levenberg-Marquardt on the weighted quantile gaps."""
-        theta, write = _parameters(plan, units, free)
-        own = [change.name for change in plan]
-        goal = self.fit.quantiles[:, self.chosen(own)]
 
-        def reached(values: Floats) -> Floats:
-            return self.quantiles_after(write(values), self.fit, own)
+@dataclass(frozen=True)
+class Fitted:
+    """A plan after a fit, the distance it leaves (by the broad measures and its own factors'), and the last slopes."""
 
-        here = reached(theta)
-        best, damping = self.misfit(self.fit, here, own)[0], 0.01
-        for _ in range(rounds):
-            residual = self.misfit(self.fit, here, own)[1]
-            weight = residual / np.where(here == goal, 1.0, here - goal)
-            jacobian = np.empty((residual.size, len(theta)))
-            for i in range(len(theta)):
-                step = np.zeros_like(theta)
-                step[i] = 0.12 if theta[i] <= 0 else -0.12
-                jacobian[:, i] = (weight * (reached(theta + step) - here)).ravel() / step[i]
-            normal = jacobian.T @ jacobian / residual.size
-            slope = jacobian.T @ residual.ravel() / residual.size
-            gain = 0.0
-            for _ in range(3):
-                scaled = normal + damping * np.diag(np.diag(normal)) + 1e-4 * np.eye(len(theta))
-                move = np.clip(-np.linalg.solve(scaled, slope), -1.0, 1.0)
-                there = reached(theta + move)
-                found = self.misfit(self.fit, there, own)[0]
-                if found < best:
-                    gain = best - found
-                    theta, here, best = theta + move, there, found
-                    damping = max(damping / 5, 1e-3)
-                    break
-                damping *= 10
-            if gain < 0.01:
+    plan: Plan
+    distance: float
+    jacobian: Floats
+    theta: Floats
+    write: Callable[[Floats], Plan]
+
+
+def refine(
+    matcher: Matcher,
+    half: Comparison,
+    plan: Plan,
+    units: dict[str, float],
+    rounds: int,
+    free: Callable[[Change], list[str]],
+    fixed: int = 0,
+) -> Fitted:
+    """Fit the free strengths together: Levenberg-Marquardt on the weighted quantile gaps.
+
+    The first ``fixed`` changes of the plan stay as they are and are made only once.
+    """
+    begun = matcher.apply(plan[:fixed], half)
+    theta, write = _parameters(plan, units, free)
+    own = [change.name for change in plan]
+    goal = half.goal[:, matcher.chosen(own)]
+
+    def reached(values: Floats) -> Floats:
+        changed = matcher.apply(write(values)[fixed:], half, begun)
+        return np.quantile(matcher.measure(changed, own), LEVELS, axis=0)
+
+    here = reached(theta)
+    best, damping = matcher.misfit(half, here, own)[0], 0.01
+    jacobian = np.zeros((here.size, len(theta)))
+    for _ in range(rounds):
+        residual = matcher.misfit(half, here, own)[1]
+        weight = residual / np.where(here == goal, 1.0, here - goal)
+        for i in range(len(theta)):
+            step = np.zeros_like(theta)
+            step[i] = 0.12 if theta[i] <= 0 else -0.12
+            jacobian[:, i] = (weight * (reached(theta + step) - here)).ravel() / step[i]
+        normal = jacobian.T @ jacobian / residual.size
+        slope = jacobian.T @ residual.ravel() / residual.size
+        gain = 0.0
+        for _ in range(2):
+            scaled = normal + damping * np.diag(np.diag(normal)) + 1e-4 * np.eye(len(theta))
+            move = np.clip(-np.linalg.solve(scaled, slope), -1.0, 1.0)
+            there = reached(theta + move)
+            found = matcher.misfit(half, there, own)[0]
+            if found < best:
+                gain = best - found
+                theta, here, best = theta + move, there, found
+                damping = max(damping / 5, 1e-3)
                 break
-        return write(theta), best
+            damping *= 20
+        if gain < 0.02 * best:
+            break
+    return Fitted(write(theta), best, jacobian, theta, write)
 
 
 def as_columns(factor: ActiveFactor, measured: Floats) -> Floats:
@@ -195,23 +222,47 @@ def guess(factor: ActiveFactor, source: Floats, target: Floats) -> tuple[Change,
     return Change(factor, offset, slope, spread, middle), unit
 
 
+PARTS = ("offset", "slope", "spread", "skew")
+
+
+def shape_free(change: Change) -> list[str]:
+    """The strengths of a change that a joint fit may move."""
+    return ["offset", "spread"] if change.factor.period else ["offset", "slope", "spread"]
+
+
+def all_free(change: Change) -> list[str]:
+    """As `shape_free`, with the skew of the individual parts."""
+    return [*shape_free(change), "skew"]
+
+
+def offset_and_spread(change: Change) -> list[str]:
+    """The strengths of a change that a first fit may move."""
+    return ["offset", "spread"]
+
+
 def _parameters(
     plan: Plan, units: dict[str, float], free: Callable[[Change], list[str]]
 ) -> tuple[Floats, Callable[[Floats], Plan]]:
     """The free strengths as one vector in their units, and the way back to a plan."""
-    places = [(i, name) for i, change in enumerate(plan) for name in free(change)]
-    unit = [1.0 if name == "slope" else units[plan[i].name] for i, name in places]
+    places = [(i, name) for i, change in enumerate(plan) for name in free(change) if change.name in units]
+    unit = [1.0 if name in ("slope", "skew") else units[plan[i].name] for i, name in places]
     theta = np.array([getattr(plan[i], name) / u for (i, name), u in zip(places, unit, strict=True)])
 
     def write(values: Floats) -> Plan:
-        changes = list(plan)
+        parts = [{name: float(getattr(change, name)) for name in PARTS} for change in plan]
         for (i, name), value, u in zip(places, values, unit, strict=True):
-            if name == "slope":
-                value = float(np.clip(value, -1.0, 1.0))
-            elif name == "spread":
-                value = abs(value)
-            changes[i] = replace(changes[i], **{name: float(value * u)})
-        return tuple(changes)
+            parts[i][name] = float(value * u)
+        return tuple(
+            Change(
+                change.factor,
+                own["offset"],
+                float(np.clip(own["slope"], -1.0, 1.0)),
+                abs(own["spread"]),
+                change.middle,
+                float(np.clip(own["skew"], -MOST_SKEW, MOST_SKEW)),
+            )
+            for change, own in zip(plan, parts, strict=True)
+        )
 
     return theta, write
 
@@ -259,9 +310,9 @@ def evened_halves(
 
 @dataclass(frozen=True)
 class Step:
-    """One round of the search: the plan it ended with, and what each candidate would have brought."""
+    """One round of the search: what was added (None: nothing), the distance left, what each candidate would leave."""
 
-    plan: Plan
+    added: str | None
     distance: float
     candidates: dict[str, float]
 
@@ -286,92 +337,167 @@ class Match:
     steps: list[Step]
 
 
-OFFSET_AND_SPREAD = ["offset", "spread"]
+@dataclass(frozen=True)
+class Candidate:
+    """One change on top of a plan, the unit of its strength, and the distance (by the broad measures) it leaves."""
+
+    change: Change
+    unit: float
+    distance: float
 
 
-def all_free(change: Change) -> list[str]:
-    """The strengths of a change that a joint fit may move."""
-    return ["offset", "spread"] if change.factor.period else ["offset", "slope", "spread"]
-
-
-def find_changes(matcher: Matcher, most: int, progress: Callable[[float], None]) -> Match:
+def find_changes(matcher: Matcher, most: int, seed: int, progress: Callable[[float], None]) -> Match:
     """Search the smallest plan that turns the source into the target; ``progress`` is told a share in [0, 1]."""
     plan: Plan = ()
     units: dict[str, float] = {}
     steps: list[Step] = []
     before = left = matcher.distance((), matcher.check)
     while len(plan) < most:
-        names = [c.name for c in plan]
-        tried = screen(matcher, plan, [f for f in matcher.factors if f.interventional and f.name not in names])
-        accepted = False
-        for change, unit, _ in tried[:2]:
-            longer, longer_units = _placed(matcher, plan, change, {**units, change.name: unit})
+        names = [change.name for change in plan]
+        candidates = [f for f in matcher.factors if f.interventional and f.name not in names]
+        tried, without = screen(matcher, plan, candidates)
+        added = None
+        for candidate in tried[:2]:
+            if without - candidate.distance < 0.5 * max(WORTH_ADDING * without, LEAST_GAIN):
+                break  # not even on the samples that it was fitted on
+            longer_units = {**units, candidate.change.name: candidate.unit}
+            longer = _placed(matcher, plan, candidate.change, longer_units)
             after = matcher.distance(longer, matcher.check)
             if left - after > max(WORTH_ADDING * left, LEAST_GAIN):
-                plan, units, left, accepted = longer, longer_units, after, True
+                plan, units, left, added = longer, longer_units, after, candidate.change.name
                 break
-        steps.append(Step(plan, left, {c.name: d for c, _, d in tried}))
-        progress(min(0.9, 1 - 0.7 ** len(steps)))
-        if not accepted:
+        steps.append(Step(added, left, {"": without, **{c.change.name: c.distance for c in tried}}))
+        progress(min(0.8, 1 - 0.7 ** len(steps)))
+        if added is None:
             break
-        plan, units, left = _without_the_needless(matcher, plan, units, left)
-    rivals = _rivals(matcher, plan, units, steps)
+        plan, left = _without_the_needless(matcher, plan, units, left)
+        units = {change.name: units[change.name] for change in plan}
+    if not plan:
+        progress(1.0)
+        return Match((), before, left, {}, {}, steps)
+    rivals = _rivals(matcher, plan, left, units, steps)
+    fitted = refine(matcher, matcher.wide, plan, units, 2, all_free)
+    errors = _errors(matcher, fitted, np.random.default_rng([seed, 23]))
     progress(1.0)
-    return Match(plan, before, left, rivals, {}, steps)
+    return Match(fitted.plan, before, left, rivals, errors, steps)
 
 
-def screen(matcher: Matcher, plan: Plan, candidates: Sequence[ActiveFactor]) -> list[tuple[Change, float, float]]:
-    """Each candidate's best change on top of the plan, with its unit and the distance it leaves, best first."""
+def screen(matcher: Matcher, plan: Plan, candidates: Sequence[ActiveFactor]) -> tuple[list[Candidate], float]:
+    """Each candidate's best change on top of the plan, best first, and the distance without any of them."""
     half = matcher.fit
-    base = apply(plan, half.source, matcher.own(plan, half), matcher.seed)
-    broad_only = () if BY_KIND.get(matcher.kind) else None  # own measures cost time, and weigh little beside them
+    base = matcher.apply(plan, half)
+    # Own measures cost time, and weigh little beside the broad ones; a kind without broad measures has only these.
+    own: Collection[str] | None = () if BY_KIND.get(matcher.kind) else None
+    few = slice(0, SCREENED)
+
+    def distance(x: FloatArray) -> float:
+        return matcher.misfit(half, np.quantile(matcher.measure(x, own), LEVELS, axis=0), own)[0]
+
     found = []
     for factor in candidates:
-        own = individual_parts([factor.name], len(base), matcher.seed)
-        first, unit = guess(factor, factor.measure(base), factor.measure(half.target))
+        measured = factor.measure(base)
+        if not _differs(matcher, factor, measured):
+            continue
+        first, unit = guess(factor, measured, factor.measure(half.target))
         tries = [first, first.scaled(0.6)]
         if abs(first.offset) < 0.6 * unit:  # the own measure says little: look to both sides
             tries += [Change(factor, sign * 0.6 * unit, 0.0, 0.2 * unit, first.middle) for sign in (-1, 1)]
-        distances = []
-        for change in tries:
-            matcher.evaluations += 1
-            changed = apply([change], base, own, matcher.seed)
-            reached = np.quantile(matcher.measure(changed, broad_only), LEVELS, axis=0)
-            distances.append(matcher.misfit(half, reached, broad_only)[0])
+        numbers = {factor.name: half.own[factor.name][few]}
+        distances = [distance(apply([change], base[few], numbers, matcher.seed)) for change in tries]
         best = int(np.argmin(distances))
-        found.append((tries[best], unit, distances[best]))
-    found.sort(key=lambda entry: entry[2])
+        found.append(Candidate(tries[best], unit, distances[best]))
+    found.sort(key=lambda c: c.distance)
     refined = []
-    for change, unit, _ in found[:4]:
-        free = {change.name: OFFSET_AND_SPREAD}
-        better, left = matcher.refine((*plan, change), {change.name: unit}, 2, lambda c: free.get(c.name, []))  # noqa: B023
-        refined.append((better[-1], unit, left))
-    refined.sort(key=lambda entry: entry[2])
-    return refined + found[4:]
+    for c in found[:3]:
+        fitted = refine(matcher, half, (*plan, c.change), {c.change.name: c.unit}, 1, offset_and_spread, len(plan))
+        left = distance(matcher.apply(fitted.plan[-1:], half, base))
+        refined.append(Candidate(fitted.plan[-1], c.unit, left))
+    refined.sort(key=lambda c: c.distance)
+    return refined + found[3:], distance(base)
 
 
-def _placed(matcher: Matcher, plan: Plan, change: Change, units: dict[str, float]) -> tuple[Plan, dict[str, float]]:
+def _differs(matcher: Matcher, factor: ActiveFactor, measured: Floats) -> bool:
+    """Whether a factor's own measure, on the source samples as changed so far, still differs from the target's."""
+    half = matcher.fit
+    columns = np.setdiff1d(matcher.chosen([factor.name]), matcher.chosen([]))
+    gap = np.quantile(as_columns(factor, measured), LEVELS, axis=0) - half.goal[:, columns]
+    noise = half.floor[columns] * half.scale[columns] ** 2
+    return bool(((gap**2).mean(0) > BEYOND_NOISE * noise + 1e-12).any())
+
+
+def _placed(matcher: Matcher, plan: Plan, change: Change, units: dict[str, float]) -> Plan:
     """The plan with the change at the best place in the order, all strengths refitted."""
-    orders = [(*plan[:i], change, *plan[i:]) for i in range(len(plan) + 1)]
+    orders: list[Plan] = [(*plan[:i], change, *plan[i:]) for i in range(len(plan) + 1)]
     if len(orders) > 1:
         orders.sort(key=lambda p: matcher.distance(p, matcher.fit))
-    best, _ = matcher.refine(orders[0], units, 4, all_free)
-    return best, units
+    return refine(matcher, matcher.fit, orders[0], units, 3, shape_free).plan
 
 
-def _without_the_needless(
-    matcher: Matcher, plan: Plan, units: dict[str, float], left: float
-) -> tuple[Plan, dict[str, float], float]:
+def _without_the_needless(matcher: Matcher, plan: Plan, units: dict[str, float], left: float) -> tuple[Plan, float]:
     """Take back changes that the others make unnecessary."""
-    for change in plan[:-1]:
+    for change in plan if len(plan) > 1 else ():
         shorter = tuple(c for c in plan if c.name != change.name)
-        shorter, _ = matcher.refine(shorter, units, 2, all_free)
+        without = matcher.distance(shorter, matcher.check)
+        if without - left > 0.6:  # clearly needed, whatever a refit of the others would bring
+            continue
+        shorter = refine(matcher, matcher.fit, shorter, units, 2, shape_free).plan
         without = matcher.distance(shorter, matcher.check)
         if without - left < max(WORTH_ADDING * without, LEAST_GAIN):
             plan, left = shorter, without
-    return plan, {c.name: units[c.name] for c in plan}, left
+    return plan, left
 
 
-def _rivals(matcher: Matcher, plan: Plan, units: dict[str, float], steps: list[Step]) -> dict[str, list[str]]:
-    """For each change of the plan the factors that would do as well in its place."""
-    return {}
+def _rivals(
+    matcher: Matcher, plan: Plan, left: float, units: dict[str, float], steps: list[Step]
+) -> dict[str, list[str]]:
+    """For each change of the plan the factors that do as well in its place: tried for those that came near at first."""
+    by_name = {factor.name: factor for factor in matcher.factors}
+    names = [change.name for change in plan]
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        if step.added not in names:
+            continue
+        nothing, best = step.candidates[""], step.candidates[step.added]
+        near = [n for n, d in step.candidates.items() if n and n not in names and d < best + 0.3 * (nothing - best)]
+        place = names.index(step.added)
+        for name in near[:2]:
+            others = (*plan[:place], *plan[place + 1 :])
+            base = matcher.apply(others, matcher.fit)
+            factor = by_name[name]
+            change, unit = guess(factor, factor.measure(base), factor.measure(matcher.fit.target))
+            swapped = (*plan[:place], change, *plan[place + 1 :])
+            fitted = refine(matcher, matcher.fit, swapped, {**units, name: unit}, 3, shape_free)
+            if matcher.distance(fitted.plan, matcher.check) < left + 0.1 * (nothing - best):
+                found.setdefault(step.added, []).append(name)
+    return found
+
+
+def _errors(matcher: Matcher, fitted: Fitted, rng: np.random.Generator, draws: int = 200) -> dict[str, float]:
+    """Standard error of each strength, as a part of it.
+
+    Linearised bootstrap: over the samples of both domains, and over the measures, since with another choice of
+    measures an operation that is not quite the right one would have been fitted to another strength.
+    """
+    half, own = matcher.wide, [change.name for change in fitted.plan]
+    columns = matcher.chosen(own)
+    here, there = matcher.measure(matcher.apply(fitted.plan, half), own), half.measured[:, columns]
+    reached = np.quantile(here, LEVELS, axis=0)
+    residual = matcher.misfit(half, reached, own)[1]
+    gap = reached - half.goal[:, columns]
+    weight = residual / np.where(gap == 0, 1.0, gap)
+    strengths = np.empty((draws, len(fitted.plan)))
+    for draw in range(draws):
+        a = np.quantile(here[rng.integers(0, len(here), len(here))], LEVELS, axis=0)
+        b = np.quantile(there[rng.integers(0, len(there), len(there))], LEVELS, axis=0)
+        importance = np.broadcast_to(rng.exponential(1.0, len(columns)), reached.shape).ravel()
+        weighted = fitted.jacobian * importance[:, None]
+        normal = fitted.jacobian.T @ weighted
+        move = np.linalg.solve(
+            normal + 0.01 * np.diag(np.diag(normal)) + 1e-6 * np.eye(len(normal)),
+            weighted.T @ (weight * (a - b)).ravel(),
+        )
+        plan = fitted.write(fitted.theta - np.clip(move, -0.5, 0.5))
+        strengths[draw] = [np.hypot(change.offset, change.spread) for change in plan]
+    size = [max(np.hypot(change.offset, change.spread), 1e-12) for change in fitted.plan]
+    spread = (np.quantile(strengths, 0.84, axis=0) - np.quantile(strengths, 0.16, axis=0)) / 2
+    return {change.name: float(min(e / s, 0.5)) for change, e, s in zip(fitted.plan, spread, size, strict=True)}

@@ -25,19 +25,23 @@ EVEN = np.sqrt(3.0)
 """Half the width of a uniform distribution of spread one: the individual part of a sample's strength."""
 
 
+MOST_SKEW = 0.28
+"""Up to here a larger random number means a larger change."""
+
+
 class TrialSettings(ComponentSettings):
     """How much is measured, and from where on a finding is worth naming."""
 
-    samples: int = Field(1500, ge=50, description="source samples that each change is measured on, at most")
+    samples: int = Field(1200, ge=50, description="source samples that each change is measured on, at most")
     matching_samples: int = Field(
-        400, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
+        250, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
     )
     rows: int = Field(2000, ge=0, description="randomised rows for the generator's loss axis")
     bootstrap: int = Field(500, ge=50, description="bootstrap draws behind every interval")
     alpha: float = Field(0.01, gt=0, lt=0.5, description="level of the tests for a shift, corrected for many factors")
     smallest_effect: float = Field(0.02, ge=0, description="smallest rise of the mean loss worth naming, in nats")
     smallest_share: float = Field(
-        0.05, ge=0, lt=1, description="smallest part of the loss gap worth naming; the larger of both counts"
+        0.1, ge=0, lt=1, description="smallest part of the loss gap worth naming; the larger of both counts"
     )
     most_factors: int = Field(12, ge=1, description="largest number of factors that may be found to have shifted")
     large_rest: float = Field(0.5, gt=0, le=1, description="unexplained share that makes the headline")
@@ -110,8 +114,9 @@ class Change:
     """One factor with the distribution of its strengths over samples, all in the measure's unit.
 
     A sample that measures m, with its own even random number u of mean 0 and spread 1, is moved by
-    ``offset + slope * (m - middle) + spread * u``: everybody's part, a part that depends on where the sample stands
-    (a halved contrast), and a part of its own.
+    ``offset + slope * (m - middle) + spread * (u + skew * (u² - 1))``: everybody's part, a part that depends on where
+    the sample stands (a halved contrast), and a part of its own, more of whose samples lie at one end where it is
+    skewed.
     """
 
     factor: ActiveFactor
@@ -119,6 +124,7 @@ class Change:
     slope: float = 0.0
     spread: float = 0.0
     middle: float = 0.0
+    skew: float = 0.0
 
     @property
     def name(self) -> str:
@@ -127,7 +133,7 @@ class Change:
 
     def deltas(self, x: FloatArray, u: Floats) -> Floats:
         """``(n,)`` strengths for samples ``x`` with their random numbers ``u`` ``(n,)``."""
-        delta = self.offset + self.spread * u
+        delta = self.offset + self.spread * (u + self.skew * (u * u - 1))
         if self.slope:
             around = wrapped(self.factor.measure(x) - self.middle, self.factor.period)
             delta = delta + self.slope * np.nan_to_num(around)
@@ -344,7 +350,9 @@ def augmentation_of(plan: Plan, seed: int) -> dict[str, object]:
             {
                 "factor": change.name,
                 "unit": change.factor.description.unit,
-                **{field: round(getattr(change, field), 6) for field in ("offset", "slope", "spread", "middle")},
+                **{
+                    field: round(getattr(change, field), 6) for field in ("offset", "slope", "spread", "middle", "skew")
+                },
             }
             for change in plan
         ],
@@ -363,7 +371,7 @@ def augment(
     changes = augmentation["changes"]
     assert isinstance(changes, list)
     plan = tuple(
-        Change(by_name[c["factor"]], *(float(c[field]) for field in ("offset", "slope", "spread", "middle")))
+        Change(by_name[c["factor"]], *(float(c[field]) for field in ("offset", "slope", "spread", "middle", "skew")))
         for c in changes
     )
     names = [change.name for change in plan]

@@ -52,6 +52,7 @@ class Evidence:
     clipped: float | None
     restored: float | None
     rivals: Sequence[str] = field(default_factory=list)
+    supported: bool = True
 
 
 def verdict_of(evidence: Evidence, worth: float, rest_is_large: bool, share: float | None) -> Verdict:
@@ -63,7 +64,8 @@ def verdict_of(evidence: Evidence, worth: float, rest_is_large: bool, share: flo
     if evidence.rivals:
         return "unclear"
     if evidence.ci[0] > worth:
-        return "unclear" if rest_is_large and (share is None or share < 0.5) else "harmful"
+        doubtful = rest_is_large and (share is None or share < 0.5)
+        return "unclear" if doubtful or not evidence.supported else "harmful"
     if evidence.ci[1] < worth and evidence.reached >= LEAST_REACHED:
         return "harmless"
     return "unclear"
@@ -108,6 +110,11 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
         others = _listed([e.name, *e.rivals])
         text = (
             f"{what}: {others} explain the difference equally well; a sample with only one of them changed would decide"
+        )
+    elif e.ci[0] > gap.worth and not e.supported:
+        text = (
+            f"{what} would cost {cost} alone, but taking all measures together nothing says that this is what "
+            "changed; look at samples of both domains"
         )
     elif e.ci[0] > gap.worth:
         text = (
