@@ -81,10 +81,11 @@ def _look_at_both(paths: Mapping[str, Path], base: Path, scratch: Path, host: Ho
 
 def _look(role: str, path: Path, settings: dict[str, Any], base: Path, scratch: Path, host: Host) -> Seen:
     """Read one domain as a run would."""
-    if not path.exists():
+    if not path.expanduser().exists():
         raise InputError(f"--{role} {path} does not exist")
     raw = {"path": _relative(path, base), **settings}
-    reader = host.claiming(Reader, raw, base)
+    found = path.expanduser().resolve()  # base need not exist yet, so that a way through it would lead nowhere
+    reader = host.claiming(Reader, {**raw, "path": str(found)}, base)
     if reader is None:
         raise InputError(
             f"--{role} {path}: no reader knows what to do with it; there are: {', '.join(host.names(Reader))} "
@@ -93,7 +94,7 @@ def _look(role: str, path: Path, settings: dict[str, Any], base: Path, scratch: 
     place = scratch / role
     place.mkdir(exist_ok=True)
     try:
-        worker = reader.build(reader.settings.model_validate({**raw, "path": path.resolve()}))
+        worker = reader.build(reader.settings.model_validate({**raw, "path": found}))
         return Seen(reader, raw, worker(place))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())

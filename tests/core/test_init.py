@@ -59,7 +59,9 @@ def test_folders_of_different_sizes_are_brought_to_one(tmp_path: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
             pixels = Image.fromarray(np.round(x.transpose(1, 2, 0) * 255).astype(np.uint8)).convert("L")
             pixels.resize((50, 40)).save(folder / f"{len(list(folder.iterdir()))}.png")
-    settings = load_settings(write_settings(tmp_path, tmp_path / "before", tmp_path / "after", None, HOST), HOST)
+    settings = load_settings(
+        write_settings(tmp_path / "new", tmp_path / "before", tmp_path / "after", None, HOST), HOST
+    )
     for role in ("source", "target"):
         (tmp_path / role).mkdir()
         domain = getattr(settings, role).build()(tmp_path / role)
