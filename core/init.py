@@ -66,17 +66,29 @@ def write_settings(folder: Path, source: Path, target: Path, classifier: str | N
 def _look_at_both(paths: Mapping[str, Path], base: Path, scratch: Path, host: Host) -> dict[str, Seen]:
     """Both domains, brought to one shape where their readers can do so."""
     seen = {role: _look(role, path, {}, base, scratch, host) for role, path in paths.items()}
-    shapes = [one.domain.sample_shape for one in seen.values()]
-    if not all(
-        "size" in one.reader.settings.model_fields and len(one.domain.sample_shape) == 3 for one in seen.values()
-    ):
-        return seen
-    same: dict[str, Any] = {"size": list(shapes[0][1:])}  # written out, so that later data is read alike
-    if shapes[0] == shapes[1]:
-        return {role: Seen(one.reader, {**one.raw, **same}, one.domain) for role, one in seen.items()}
-    if shapes[0][0] != shapes[1][0]:
-        same["mode"] = "RGB"
-    return {role: _look(role, path, same, base, scratch, host) for role, path in paths.items()}
+    source, target = (one.domain.sample_shape for one in seen.values())
+    known = set.intersection(*(set(one.reader.settings.model_fields) for one in seen.values()))
+    same = {key: value for key, value in _form(source, target).items() if key in known}
+    if source != target and same:
+        return {role: _look(role, path, same, base, scratch, host) for role, path in paths.items()}
+    return {role: Seen(one.reader, {**one.raw, **same}, one.domain) for role, one in seen.items()}
+
+
+def _form(source: tuple[int, ...], target: tuple[int, ...]) -> dict[str, Any]:
+    """Settings, by the names that readers of pictures and sounds have for them, that give samples of one shape.
+
+    They are written out even where both domains agree, so that data which is added later is read alike.
+    """
+    same: dict[str, Any] = {}
+    if len(source) == len(target) == 3:
+        same["size"] = list(source[1:])
+        if source[0] != target[0]:
+            same["mode"] = "RGB"
+    if len(source) == len(target) == 2:
+        same["length"] = source[1]
+        if source[0] != target[0]:
+            same["channels"] = "mono"
+    return same
 
 
 def _look(role: str, path: Path, settings: dict[str, Any], base: Path, scratch: Path, host: Host) -> Seen:
