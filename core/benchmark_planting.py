@@ -18,55 +18,49 @@ Plant = Callable[[FloatArray, Floats, np.random.Generator], FloatArray]
 
 
 def _each(x: FloatArray, s: Floats, one: Callable[[FloatArray, float], FloatArray]) -> FloatArray:
-    return np.clip(np.stack([one(image, float(part)) for image, part in zip(x, s, strict=True)]), 0, 1).astype(
-        np.float32
-    )
+    changed = np.stack([one(image, float(part)) for image, part in zip(x, s, strict=True)])
+    return np.asarray(np.clip(changed, 0, 1), dtype=np.float32)
 
 
-def _affine(x: FloatArray, matrices: Floats, fill: str) -> FloatArray:
-    """Bilinear sampling at ``matrices`` ``(n, 2, 3)`` applied to centred (row, column) places."""
-    count, _, height, width = x.shape
-    rows, columns = np.mgrid[0:height, 0:width]
-    places = np.stack([rows - (height - 1) / 2, columns - (width - 1) / 2, np.ones_like(rows)]).reshape(3, -1)
-    moved = matrices @ places  # (n, 2, H * W)
-    r, c = moved[:, 0] + (height - 1) / 2, moved[:, 1] + (width - 1) / 2
-    if fill == "mirror":
-        r = np.abs(r)
-        c = np.abs(c)
-        r, c = (height - 1) - np.abs((height - 1) - r), (width - 1) - np.abs((width - 1) - c)
-    r, c = np.clip(r, 0, height - 1), np.clip(c, 0, width - 1)
-    r0, c0 = np.minimum(r.astype(int), height - 2), np.minimum(c.astype(int), width - 2)
-    fr, fc = (r - r0)[:, None], (c - c0)[:, None]
-    n = np.arange(count)[:, None]
-    flat = x.reshape(count, 3, -1)
+def _warped(x: FloatArray, matrices: Floats) -> FloatArray:
+    """Bicubic sampling by Pillow at ``matrices`` ``(n, 2, 3)`` of centred (column, row) places; mirrored borders."""
+    from PIL import Image
 
-    def at(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return flat[n, :, a * width + b].transpose(0, 2, 1)
-
-    top = at(r0, c0) * (1 - fc) + at(r0, c0 + 1) * fc
-    low = at(r0 + 1, c0) * (1 - fc) + at(r0 + 1, c0 + 1) * fc
-    return (top * (1 - fr) + low * fr).reshape(x.shape).astype(np.float32)
+    height, width = x.shape[2:]
+    pad = max(height, width) // 2
+    wide = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)), mode="symmetric")
+    middle = np.array([(width - 1) / 2 + pad + 0.5, (height - 1) / 2 + pad + 0.5])
+    result = np.empty_like(x)
+    for i, matrix in enumerate(matrices):
+        turn = matrix[:, :2]
+        offset = middle + matrix[:, 2] - turn @ middle
+        terms = (*turn[0], offset[0], *turn[1], offset[1])
+        for c in range(x.shape[1]):
+            image = Image.fromarray(wide[i, c])
+            moved = image.transform(image.size, Image.Transform.AFFINE, terms, Image.Resampling.BICUBIC)
+            result[i, c] = np.asarray(moved)[pad : pad + height, pad : pad + width]
+    return np.clip(result, 0, 1)
 
 
-def rotate(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 40.0, fill: str = "edge") -> FloatArray:
-    """Turn clockwise by up to ``full`` degrees."""
+def rotate(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 40.0) -> FloatArray:
+    """Turn by up to ``full`` degrees."""
     angle = np.radians(full * s)
     zero = np.zeros_like(angle)
-    matrix = np.stack([[np.cos(angle), -np.sin(angle), zero], [np.sin(angle), np.cos(angle), zero]]).transpose(2, 0, 1)
-    return _affine(x, matrix, fill)
+    rows = [[np.cos(angle), -np.sin(angle), zero], [np.sin(angle), np.cos(angle), zero]]
+    return _warped(x, np.stack(rows).transpose(2, 0, 1))
 
 
-def zoom(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.6, fill: str = "edge") -> FloatArray:
+def zoom(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.6) -> FloatArray:
     """Enlarge up to ``1 + full`` times about the middle."""
     inverse = 1 / (1 + full * s)
     zero = np.zeros_like(inverse)
-    return _affine(x, np.stack([[inverse, zero, zero], [zero, inverse, zero]]).transpose(2, 0, 1), fill)
+    return _warped(x, np.stack([[inverse, zero, zero], [zero, inverse, zero]]).transpose(2, 0, 1))
 
 
 def slide(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 6.0) -> FloatArray:
     """Move to the right by up to ``full`` pixels."""
     one, zero = np.ones_like(s), np.zeros_like(s)
-    return _affine(x, np.stack([[one, zero, zero], [zero, one, -full * s]]).transpose(2, 0, 1), "edge")
+    return _warped(x, np.stack([[one, zero, -full * s], [zero, one, zero]]).transpose(2, 0, 1))
 
 
 def thicken(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 2.0) -> FloatArray:
@@ -95,30 +89,32 @@ def turn_hue(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 1
     cross = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
     c, n = np.cos(angle)[:, None, None], np.sin(angle)[:, None, None]
     matrix = np.eye(3) * c + cross * n + np.outer(k, k) * (1 - c)  # (n, 3, 3)
-    return np.clip(np.einsum("nij,njhw->nihw", matrix, x), 0, 1).astype(np.float32)
+    return np.asarray(np.clip(np.einsum("nij,njhw->nihw", matrix, x), 0, 1), dtype=np.float32)
 
 
 def fade_colour(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.9) -> FloatArray:
     """Mix with the grey of equal lightness."""
     grey = (x * np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)[:, None, None]).sum(1, keepdims=True)
     part = (full * s)[:, None, None, None].astype(np.float32)
-    return x * (1 - part) + grey * part
+    return np.asarray(x * (1 - part) + grey * part, dtype=np.float32)
 
 
 def darken(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.5) -> FloatArray:
     """Less light: all values times ``1 - full``."""
-    return x * (1 - full * s)[:, None, None, None].astype(np.float32)
+    return np.asarray(x * (1 - full * s)[:, None, None, None], dtype=np.float32)
 
 
 def flatten_contrast(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.7) -> FloatArray:
     """Squeeze all values towards the image's own mean grey."""
     mean = x.mean((1, 2, 3), keepdims=True)
-    return mean + (x - mean) * (1 - full * s)[:, None, None, None].astype(np.float32)
+    return np.asarray(mean + (x - mean) * (1 - full * s)[:, None, None, None], dtype=np.float32)
 
 
 def raise_ground(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.6) -> FloatArray:
-    """Lighten a dark ground: the complement is multiplied, strokes that are light stay."""
-    return (1 - (1 - x) * (1 - full * s * (1 - x.max((1, 2, 3)) * 0))[:, None, None, None]).astype(np.float32)
+    """Lighten what is near the corner's colour, and leave what differs from it."""
+    ground = x[:, :, :1, :1]
+    near = np.exp(-(((x - ground) / 0.25) ** 2).sum(1, keepdims=True))
+    return np.asarray(np.clip(x + near * (full * s)[:, None, None, None], 0, 1), dtype=np.float32)
 
 
 def box_blur(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 2.0) -> FloatArray:
@@ -147,7 +143,7 @@ def box_blur(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 2
 def speckle(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.25) -> FloatArray:
     """Even (not Gaussian) noise on every value, up to ``± full``."""
     noise = rng.uniform(-1, 1, x.shape).astype(np.float32)
-    return np.clip(x + (full * s)[:, None, None, None].astype(np.float32) * noise, 0, 1)
+    return np.asarray(np.clip(x + (full * s)[:, None, None, None] * noise, 0, 1), dtype=np.float32)
 
 
 def jpeg(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 85.0) -> FloatArray:
@@ -188,7 +184,7 @@ def swirl(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 2.5)
     from scipy.ndimage import map_coordinates
 
     height, width = x.shape[2:]
-    rows, columns = np.mgrid[0:height, 0:width] - np.array([(height - 1) / 2, (width - 1) / 2])[:, None, None]
+    rows, columns = np.indices((height, width)) - np.array([(height - 1) / 2, (width - 1) / 2])[:, None, None]
     reach = np.clip(1 - np.hypot(rows, columns) / (0.5 * height), 0, 1)
 
     def one(image: FloatArray, part: float) -> FloatArray:
@@ -206,7 +202,7 @@ def stripes(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.
     phase = rng.integers(0, 4, count)
     on = (np.arange(height)[None] + phase[:, None]) % 4 == 0
     part = (full * s[:, None] * on)[:, None, :, None].astype(np.float32)
-    return x * (1 - part) + part
+    return np.asarray(x * (1 - part) + part, dtype=np.float32)
 
 
 def shuffle_quarters(x: FloatArray, s: Floats, rng: np.random.Generator) -> FloatArray:

@@ -206,7 +206,13 @@ def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str
         data.source, data.source_labels, data.target, data.target_labels,
         factors, data.kind, settings.matching_samples, data.seed,
     )  # fmt: skip
-    match = find_changes(matcher, settings.most_factors, data.seed, lambda share: data.told(0.05 + 0.65 * share))
+    match = find_changes(
+        matcher,
+        settings.most_factors,
+        data.seed,
+        lambda change: _costless(data, change),
+        lambda share: data.told(0.05 + 0.65 * share),
+    )
     others = [factor for factor in factors if factor.name not in {change.name for change in match.plan}]
     moved = _moved(matcher, match.plan, others)
     suspects = _suspects(matcher, match.plan, others, shifts, moved, settings.alpha)
@@ -300,8 +306,8 @@ def _class_mix(data: _Data, warnings: list[str]) -> Floats | None:
             )
     if class_mix_test(data.source_labels, data.target_labels, count) >= data.settings.alpha:
         return None
-    share = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
-    return share
+    weight: Floats = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
+    return weight
 
 
 def _shifts(data: _Data, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, _Shifted]:
@@ -334,6 +340,19 @@ def _distribution(here: Floats, there: Floats) -> Distribution:
     return Distribution(
         edges=[float(e) for e in edges], source=[int(n) for n in counts[0]], target=[int(n) for n in counts[1]]
     )
+
+
+def _costless(data: _Data, change: Change) -> bool:
+    """A first look, on few samples: whether a change alone surely costs less than what is worth naming."""
+    settings, few = data.settings, slice(0, PROBED)
+    x, labels = data.source[few], data.source_labels[few]
+    own = individual_parts([change.name], len(x), data.seed)
+    rise = data.score(apply([change], x, own, data.seed), labels).loss - data.source_scores.loss[few]
+    worth = settings.smallest_effect
+    if data.target_labels is not None:
+        gap = float(data.target_scores.loss.mean() - data.source_scores.loss.mean())
+        worth = max(worth, settings.smallest_share * gap)
+    return float(rise.mean() + 2 * rise.std() / np.sqrt(len(rise))) < worth
 
 
 def _run_trial(data: _Data, match: Match, suspects: Plan, mix: Floats | None, rng: np.random.Generator) -> _Trial:

@@ -38,7 +38,7 @@ def rows_per_coalition(rows: int, players: int) -> int:
     """How many of the trial's samples every set of changes is measured on, so that the whole stays affordable."""
     if players > EXACT_SHAPLEY:
         return min(rows, max(LEAST_ROWS, rows // 8))
-    return min(rows, max(LEAST_ROWS, rows * 16 // 2**players))
+    return min(rows, max(LEAST_ROWS, (rows * 16) >> players))
 
 
 def wanted_coalitions(

@@ -30,8 +30,14 @@ WORTH_ADDING = 0.08
 """A change is added when it takes away at least this part of the distance that is left..."""
 LEAST_GAIN = 0.1
 """...and at least this much of it."""
+SET_ASIDE_FROM = 2
+"""Size of a plan from which changes that cost nothing are no longer added."""
 BEYOND_NOISE = 2.5
 """A factor is a candidate while the squared gap of its own measure is so many times what sampling alone makes."""
+OWN_WEIGHT = 6.0
+"""Weight of a factor's own measure, against 1 of a broad one, when its strength is fitted: it is the cleanest sign."""
+PLAINNESS = 0.5
+"""What a slope or a skew of one costs, in units of the distance."""
 SCREENED = 120
 """Samples that every candidate is tried on; the best are then fitted on all samples of the half."""
 
@@ -81,7 +87,7 @@ class Matcher:
         fit_s, fit_t, check_s, check_t = evened_halves(source_class, target_class, len(target), samples, rng)
         self.fit = self._compare(source[fit_s], target[fit_t], rng, seed)
         self.check = self._compare(source[check_s], target[check_t], rng, seed + 1)
-        both_s, both_t = np.union1d(fit_s, check_s), np.union1d(fit_t, check_t)
+        both_s, both_t = np.union1d(fit_s, check_s), np.union1d(fit_t, check_t)  # for the last fit
         self.wide = self._compare(source[both_s], target[both_t], rng, seed + 2)
 
     def measure(self, x: FloatArray, own: Collection[str] | None = None) -> Floats:
@@ -116,11 +122,14 @@ class Matcher:
         """The source samples of this half (or ``x``, an earlier state of them) changed by the plan."""
         return apply(plan, half.source if x is None else x, half.own, self.seed)
 
-    def misfit(self, half: Comparison, reached: Floats, own: Collection[str] | None = None) -> tuple[float, Floats]:
+    def misfit(
+        self, half: Comparison, reached: Floats, own: Collection[str] | None = None, emphasis: Floats | None = None
+    ) -> tuple[float, Floats]:
         """The distance, and the gaps ``(levels, k)`` weighted so that their mean square falls when it falls.
 
         Per measure: the squared gap over what is tolerated, then its logarithm. So a measure that our operation moves
-        a little differently than what happened to the data cannot outweigh many that it explains well.
+        a little differently than what happened to the data cannot outweigh many that it explains well. ``emphasis``
+        ``(k,)`` gives measures more weight than others.
         """
         columns = self.chosen(own)
         scale, goal, start = half.scale[columns], half.goal[:, columns], half.start[:, columns]
@@ -128,7 +137,8 @@ class Matcher:
         moves = np.maximum((((start - goal) / scale) ** 2).mean(0), (((reached - start) / scale) ** 2).mean(0))
         tolerated = half.floor[columns] + TOLERATED**2 * moves + 1e-4  # (k,)
         ratio = (gap**2).mean(0) / tolerated
-        return float(np.log1p(ratio).mean()), gap / np.sqrt(tolerated * (1 + ratio))
+        weight = np.ones(len(ratio)) if emphasis is None else emphasis / emphasis.mean()
+        return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
 
     def distance(self, plan: Plan, half: Comparison) -> float:
         """How far the changed source still is from the target, by all measures."""
@@ -164,28 +174,38 @@ def refine(
     own = [change.name for change in plan]
     goal = half.goal[:, matcher.chosen(own)]
 
+    columns = matcher.chosen(own)
+    emphasis = np.where(np.isin(columns, matcher.chosen([])), 1.0, OWN_WEIGHT)
+    # Which samples are changed more is seen only dimly: without a reason, all alike.
+    plain = np.array(
+        [PLAINNESS * (name in ("slope", "skew")) for change in plan if change.name in units for name in free(change)]
+    )
+
     def reached(values: Floats) -> Floats:
         changed = matcher.apply(write(values)[fixed:], half, begun)
         return np.quantile(matcher.measure(changed, own), LEVELS, axis=0)
 
+    def objective(values: Floats, quantiles: Floats) -> float:
+        return matcher.misfit(half, quantiles, own, emphasis)[0] + float((plain * values**2).sum())
+
     here = reached(theta)
-    best, damping = matcher.misfit(half, here, own)[0], 0.01
+    best, damping = objective(theta, here), 0.01
     jacobian = np.zeros((here.size, len(theta)))
     for _ in range(rounds):
-        residual = matcher.misfit(half, here, own)[1]
+        residual = matcher.misfit(half, here, own, emphasis)[1]
         weight = residual / np.where(here == goal, 1.0, here - goal)
         for i in range(len(theta)):
             step = np.zeros_like(theta)
             step[i] = 0.12 if theta[i] <= 0 else -0.12
             jacobian[:, i] = (weight * (reached(theta + step) - here)).ravel() / step[i]
-        normal = jacobian.T @ jacobian / residual.size
-        slope = jacobian.T @ residual.ravel() / residual.size
+        normal = jacobian.T @ jacobian / residual.size + np.diag(plain)
+        slope = jacobian.T @ residual.ravel() / residual.size + plain * theta
         gain = 0.0
         for _ in range(2):
             scaled = normal + damping * np.diag(np.diag(normal)) + 1e-4 * np.eye(len(theta))
             move = np.clip(-np.linalg.solve(scaled, slope), -1.0, 1.0)
             there = reached(theta + move)
-            found = matcher.misfit(half, there, own)[0]
+            found = objective(theta + move, there)
             if found < best:
                 gain = best - found
                 theta, here, best = theta + move, there, found
@@ -346,18 +366,30 @@ class Candidate:
     distance: float
 
 
-def find_changes(matcher: Matcher, most: int, seed: int, progress: Callable[[float], None]) -> Match:
-    """Search the smallest plan that turns the source into the target; ``progress`` is told a share in [0, 1]."""
+def find_changes(
+    matcher: Matcher, most: int, seed: int, costless: Callable[[Change], bool], progress: Callable[[float], None]
+) -> Match:
+    """Search the smallest plan that turns the source into the target.
+
+    Args:
+        most: changes that the plan may hold.
+        costless: whether a change by itself costs next to nothing. From the third change on, such ones are set aside:
+            they are small beside the first two, harmless anyway, and a joint fit of many changes takes long.
+        progress: told a share in [0, 1].
+    """
+    aside: set[str] = set()
     plan: Plan = ()
     units: dict[str, float] = {}
     steps: list[Step] = []
     before = left = matcher.distance((), matcher.check)
     while len(plan) < most:
-        names = [change.name for change in plan]
+        names = {change.name for change in plan} | aside
         candidates = [f for f in matcher.factors if f.interventional and f.name not in names]
         tried, without = screen(matcher, plan, candidates)
         added = None
-        for candidate in tried[:2]:
+        if len(plan) >= SET_ASIDE_FROM:
+            aside |= {c.change.name for c in tried if costless(c.change)}
+        for candidate in [c for c in tried if c.change.name not in aside][:2]:
             if without - candidate.distance < 0.5 * max(WORTH_ADDING * without, LEAST_GAIN):
                 break  # not even on the samples that it was fitted on
             longer_units = {**units, candidate.change.name: candidate.unit}
@@ -376,7 +408,7 @@ def find_changes(matcher: Matcher, most: int, seed: int, progress: Callable[[flo
         progress(1.0)
         return Match((), before, left, {}, {}, steps)
     rivals = _rivals(matcher, plan, left, units, steps)
-    fitted = refine(matcher, matcher.wide, plan, units, 2, all_free)
+    fitted = refine(matcher, matcher.wide, plan, units, 1, all_free if len(plan) < 3 else offset_and_spread)
     errors = _errors(matcher, fitted, np.random.default_rng([seed, 23]))
     progress(1.0)
     return Match(fitted.plan, before, left, rivals, errors, steps)
@@ -430,7 +462,10 @@ def _placed(matcher: Matcher, plan: Plan, change: Change, units: dict[str, float
     orders: list[Plan] = [(*plan[:i], change, *plan[i:]) for i in range(len(plan) + 1)]
     if len(orders) > 1:
         orders.sort(key=lambda p: matcher.distance(p, matcher.fit))
-    return refine(matcher, matcher.fit, orders[0], units, 3, shape_free).plan
+    names = [c.name for c in plan[2:]]  # later changes are smaller: fewer strengths of them are worth the time
+    return refine(
+        matcher, matcher.fit, orders[0], units, 3, lambda c: shape_free(c) if c.name not in names else ["offset"]
+    ).plan
 
 
 def _without_the_needless(matcher: Matcher, plan: Plan, units: dict[str, float], left: float) -> tuple[Plan, float]:
@@ -482,7 +517,8 @@ def _errors(matcher: Matcher, fitted: Fitted, rng: np.random.Generator, draws: i
     columns = matcher.chosen(own)
     here, there = matcher.measure(matcher.apply(fitted.plan, half), own), half.measured[:, columns]
     reached = np.quantile(here, LEVELS, axis=0)
-    residual = matcher.misfit(half, reached, own)[1]
+    emphasis = np.where(np.isin(columns, matcher.chosen([])), 1.0, OWN_WEIGHT)
+    residual = matcher.misfit(half, reached, own, emphasis)[1]
     gap = reached - half.goal[:, columns]
     weight = residual / np.where(gap == 0, 1.0, gap)
     strengths = np.empty((draws, len(fitted.plan)))
