@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shiftlens import hookimpl
 from shiftlens.core.kinds import Generator, GeneratorWorker
-from shiftlens.plugins.generators.settings import AutoencoderSettings, VaeSettings
+from shiftlens.plugins.generators.settings import AutoencoderSettings, GanSettings, VaeSettings
 
 
 def _autoencoder(settings: AutoencoderSettings) -> GeneratorWorker:
@@ -19,6 +19,12 @@ def _vae(settings: VaeSettings) -> GeneratorWorker:
     from shiftlens.plugins.generators.vae import VariationalAutoencoder
 
     return VariationalAutoencoder(settings)
+
+
+def _gan(settings: GanSettings) -> GeneratorWorker:
+    from shiftlens.plugins.generators.gan import AdversarialGenerator
+
+    return AdversarialGenerator(settings)
 
 
 @hookimpl
@@ -37,4 +43,11 @@ def shiftlens_generators() -> Iterator[Generator]:
         settings=VaeSettings,
         build=_vae,
         reference="patent ¶78; https://arxiv.org/abs/1312.6114",
+    )
+    yield Generator(
+        name="gan",
+        summary="encoder and generator against a discriminator of both; crisper samples, three times the time",
+        settings=GanSettings,
+        build=_gan,
+        reference="patent ¶75-78, FIG. 13; https://arxiv.org/abs/1605.09782",
     )

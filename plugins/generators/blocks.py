@@ -42,15 +42,17 @@ def check_shape(shape: tuple[int, ...]) -> None:
         raise TrainingError(f"samples of shape {shape} are too large: {LARGEST_IMAGE} is the longest side; resize them")
 
 
-def encoder_network(shape: tuple[int, ...], outputs: int) -> nn.Module:
-    """``(N, *shape) -> (N, outputs)``."""
+def encoder_network(shape: tuple[int, ...], outputs: int, normalised: bool = True) -> nn.Module:
+    """``(N, *shape) -> (N, outputs)``; a discriminator does without batch normalisation."""
     if len(shape) == 1:
-        return nn.Sequential(*_layer(shape[0], HIDDEN), *_layer(HIDDEN, HIDDEN), nn.Linear(HIDDEN, outputs))
+        hidden = [*_layer(shape[0], HIDDEN, normalised), *_layer(HIDDEN, HIDDEN, normalised)]
+        return nn.Sequential(*hidden, nn.Linear(HIDDEN, outputs))
     sides, widths = _pyramid(shape)
     dims = len(shape) - 1
     layers: list[nn.Module] = []
     for before, after in pairwise(widths):
-        layers += [_CONV[dims](before, after, 4, 2, 1, bias=False), _NORM[dims](after), nn.ReLU()]
+        layers.append(_CONV[dims](before, after, 4, 2, 1, bias=not normalised))
+        layers += [_NORM[dims](after), nn.ReLU()] if normalised else [nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(widths[-1] * math.prod(sides[-1]), outputs))
 
 
@@ -73,7 +75,9 @@ def decoder_network(shape: tuple[int, ...], inputs: int) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def _layer(inputs: int, outputs: int) -> list[nn.Module]:
+def _layer(inputs: int, outputs: int, normalised: bool = True) -> list[nn.Module]:
+    if not normalised:
+        return [nn.Linear(inputs, outputs), nn.LeakyReLU(0.2)]
     return [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nn.ReLU()]
 
 

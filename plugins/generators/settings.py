@@ -43,3 +43,16 @@ class VaeSettings(GeneratorSettings):
         0.2, ge=0, le=1, description="part of the training in which beta rises from 0; it keeps dimensions in use"
     )
     free_bits: float = Field(0.02, ge=0, description="nats that each dimension may tell for nothing")
+
+
+class GanSettings(GeneratorSettings):
+    """Settings of the adversarial generator."""
+
+    steps: int = Field(1200, ge=1, description="training steps at most; adversaries take longer to settle")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
+    adversarial: float = Field(
+        0.1,
+        ge=0,
+        description="weight of the discriminator's say beside 100 x the squared error; more is crisper, "
+        "and closer to collapse",
+    )

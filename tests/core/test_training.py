@@ -82,7 +82,7 @@ def run(folder: Path, trainee: Trainee | None = None, schedule: Schedule = SCHED
     return trainee, train(trainee, digits_as_data(), Job(folder, device="cpu", **job), schedule)
 
 
-@pytest.mark.parametrize("stopped_at", [33, 40, 89])
+@pytest.mark.parametrize("stopped_at", [33, 89])
 def test_an_interrupted_training_goes_on_to_the_same_bits(tmp_path, stopped_at):
     whole, history = run(tmp_path / "whole")
     with pytest.raises(Interrupted):
