@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shiftlens.core.hookspecs import hookimpl
 from shiftlens.core.kinds import Reader
-from shiftlens.plugins.readers import image_folder, npz
+from shiftlens.plugins.readers import csv_table, image_folder, npz, parquet, wav_folder
 
 
 @hookimpl
@@ -14,3 +14,6 @@ def shiftlens_readers() -> Iterator[Reader]:
     """The readers of this room."""
     yield npz.READER
     yield image_folder.READER
+    yield wav_folder.READER
+    yield csv_table.READER
+    yield parquet.READER
