@@ -315,11 +315,18 @@ def _resolve(
             values = value if isinstance(value, list) else [value]
             chosen[name] = tuple(resolver.choose(slot.kind, v, (name, i)) for i, v in enumerate(values))
         else:
-            chosen[name] = resolver.choose(slot.kind, value, (name,))
+            chosen[name] = resolver.choose(slot.kind, _named(value, defaults().get(name)), (name,))
     if mistakes:
         raise SettingsError(origin, mistakes)
     assert isinstance(general, General)
     return Settings(general=general, base=base, **chosen)
+
+
+def _named(value: Any, default: Any) -> Any:
+    """``{pairs: 5}`` without a name means the default component with other settings."""
+    if not isinstance(value, dict) or "name" in value or default is None:
+        return value
+    return {"name": default if isinstance(default, str) else default["name"], **value}
 
 
 def choices(host: Host, kind: type[Component], raws: Iterable[Any], base: Path) -> list[Choice]:

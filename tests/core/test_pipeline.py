@@ -137,7 +137,18 @@ def test_a_folder_with_other_things_is_never_written_into(demo_run, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-WITHOUT_TORCH = "import sys; sys.modules['torch'] = None; from shiftlens.core.cli import main; main(sys.argv[1:])"
+WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] == "torch":
+            raise ImportError("torch is not installed here")
+
+sys.meta_path.insert(0, NoTorch())
+from shiftlens.core.cli import main
+main(sys.argv[1:])
+"""
 
 
 def test_from_the_grid_on_no_torch_is_needed(again):

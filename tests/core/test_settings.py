@@ -152,3 +152,12 @@ def test_the_schema_describes_every_component(host):
     for offer in host.offers():
         for name, info in offer.component.settings.model_fields.items():
             assert info.description, f"{offer.component.name}.{name}"
+
+
+def test_settings_without_a_name_are_those_of_the_default(tmp_path, host):
+    settings = load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "selector": {"pairs": 3}})), host)
+    assert settings.selector.name == "threshold"
+    assert settings.selector.settings.pairs == 3
+    assert (
+        load_settings(write(tmp_path, yaml.safe_dump(MINIMAL)), host, ["selector.pairs=3"]).plain() == settings.plain()
+    )
