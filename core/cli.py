@@ -54,6 +54,9 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `shiftlens plugins | head`
         sys.stderr.close()
         return 0
+    except OSError as error:  # a full disk, a folder that may not be written to; log.txt has the traceback
+        click.echo(f"error: {error}; mend that, and the same command goes on where it stopped", err=True)
+        return WRONG_INPUT
     except Exception:
         import traceback
 

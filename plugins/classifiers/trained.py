@@ -70,13 +70,15 @@ class Trained:
         """Train on the source's labels and export to ``job.folder/classifier.onnx``."""
         import torch
 
+        from shiftlens.core.training import one_core_free
         from shiftlens.export.parity import check_parity
         from shiftlens.export.to_onnx import on_numpy, to_onnx
 
         architecture = _architecture(self.settings.architecture, source)
         classes, labels = _classes(source)
         train, held_out = split(labels, self.settings.held_out, job.seed)
-        module, history = fit(self.settings, architecture, source, labels, len(classes), train, held_out, job)
+        with one_core_free():
+            module, history = fit(self.settings, architecture, source, labels, len(classes), train, held_out, job)
 
         path = job.folder / "classifier.onnx"
         example = torch.from_numpy(source.batch(train[:2]))
@@ -134,9 +136,10 @@ def fit(
     """
     import torch
 
+    from shiftlens.core.training import pick_device
     from shiftlens.plugins.classifiers.networks import network
 
-    device = _device(job.device)
+    device = pick_device(job.device)
     mean, std = _moments(source, train)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(job.seed)
@@ -217,7 +220,7 @@ def _key(settings: TrainSettings, architecture: str, source: Domain, labels: Int
 
 
 def _evaluate(
-    module: torch.nn.Module, source: Domain, labels: IntArray, rows: IntArray, device: str
+    module: torch.nn.Module, source: Domain, labels: IntArray, rows: IntArray, device: torch.device
 ) -> tuple[float, float]:
     """Mean loss and accuracy on some samples."""
     import torch
@@ -290,17 +293,3 @@ def _architecture(wanted: str, source: Domain) -> str:
             f"set auto, {fitting} or mlp"
         )
     return fitting if wanted == "auto" else wanted
-
-
-def _device(wanted: str) -> str:
-    """The torch device behind ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``."""
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    missing = (wanted.startswith("cuda") and not torch.cuda.is_available()) or (
-        wanted == "mps" and not torch.backends.mps.is_available()
-    )
-    if missing:
-        raise InputError(f"device {wanted} cannot be used by torch here; set device: auto, or see `shiftlens doctor`")
-    return wanted

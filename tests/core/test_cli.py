@@ -88,3 +88,10 @@ def test_an_interrupted_command_says_how_to_go_on(capsys, monkeypatch, signal):
 
     monkeypatch.setattr("shiftlens.core.settings.settings_schema", interrupted)
     assert "goes on where it stopped" in told(capsys, "schema", code=130).err
+
+
+def test_a_folder_that_may_not_be_written_to_is_told(capsys, demo_run, tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    told_ = told(capsys, "run", demo_run.config, "--out", tmp_path / "file" / "run", "--quiet", code=2)
+    assert "file" in told_.err
+    assert "Traceback" not in told_.err
