@@ -124,6 +124,7 @@ class Row:
         right: the verdicts name exactly the expected ones (outside cases: they name none, and tell that most of the
             loss is unexplained or undecided).
         errors: per planted factor that was tried: accuracy it costs by the trial minus the truth, in points.
+        effects: per planted factor that was tried: its rise of the loss by the trial, and the interval.
         covered: per planted factor that was tried: is the true rise of the loss inside its interval?
         drift, correlation: the naive answers; ``drift_right`` and ``correlation_right`` as ``right``.
     """
@@ -136,6 +137,7 @@ class Row:
     right: bool
     verdicts: dict[str, str]
     errors: dict[str, float]
+    effects: dict[str, tuple[float, float, float]]
     covered: dict[str, bool]
     unexplained: float | None
     headline: str
@@ -283,6 +285,7 @@ def _run(
         right=named == expected and (case.kind != "outside" or _told(found)),
         verdicts={c.factor: c.verdict for c in found.causes if c.verdict != "unchanged"},
         errors={NAMES[n]: 100 * ((c.accuracy_effect or 0.0) - truth[n][1]) for n, c in known.items()},
+        effects={NAMES[n]: (c.effect or 0.0, *(c.ci or (0.0, 0.0))) for n, c in known.items()},
         covered={NAMES[n]: bool(c.ci and c.ci[0] <= truth[n][0] <= c.ci[1]) for n, c in known.items()},
         unexplained=found.unexplained.share if found.unexplained else None,
         headline=found.headline,
@@ -381,7 +384,7 @@ def table_of(rows: Sequence[Row]) -> str:
         f"- true rise of the loss inside the 95 % interval: {_count(covered)}",
         f"- seconds for one verdict: median {np.median(seconds):.0f}, longest {seconds.max():.0f}",
         "",
-        "| case | accuracy | truth: nats, points | called harmful | other verdicts | rest | drift | correlation | right |",
+        "| case | accuracy | truth: nats, points | harmful | other verdicts | rest | drift | correlation | right |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:
@@ -509,13 +512,13 @@ def _photographs() -> tuple[FloatArray, IntArray]:
     if path is None:
         raise InputError(
             f"the full benchmark needs photographs: set {DATA_FOLDER} to a folder with cifar10-small.zip "
-            "(class/number.png) and mnist.npz, or use --quick"
+            "(class/number.jpg) and mnist.npz, or use --quick"
         )
     images, labels = [], []
     with zipfile.ZipFile(path) as archive:
         for name in sorted(archive.namelist()):
             folder, _, file = name.partition("/")
-            if file.endswith(".png"):
+            if file:
                 with Image.open(io.BytesIO(archive.read(name))) as image:
                     images.append(np.asarray(image.convert("RGB"), dtype=np.float32).transpose(2, 0, 1) / 255)
                 labels.append(folder)

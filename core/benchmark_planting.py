@@ -157,7 +157,8 @@ def jpeg(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 85.0)
         pixels = (image.transpose(1, 2, 0) * 255).round().astype(np.uint8)
         Image.fromarray(pixels).save(stream, "JPEG", quality=round(95 - full * part))
         with Image.open(stream) as stored:
-            return np.asarray(stored, dtype=np.float32).transpose(2, 0, 1) / 255
+            pixels = np.asarray(stored)
+        return np.asarray(pixels.transpose(2, 0, 1) / 255, dtype=np.float32)
 
     return _each(x, s, one)
 
@@ -199,7 +200,7 @@ def swirl(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 2.5)
 def stripes(x: FloatArray, s: Floats, rng: np.random.Generator, full: float = 0.7) -> FloatArray:
     """Every fourth row pulled towards white, at a random phase. On no list of factors."""
     count, _, height, _ = x.shape
-    phase = rng.integers(0, 4, count)
+    phase = np.asarray(rng.integers(0, 4, count))
     on = (np.arange(height)[None] + phase[:, None]) % 4 == 0
     part = (full * s[:, None] * on)[:, None, :, None].astype(np.float32)
     return np.asarray(x * (1 - part) + part, dtype=np.float32)

@@ -698,7 +698,8 @@ def grid_moves(factors: Sequence[ActiveFactor], cells: FloatArray, seed: int = 0
 
         def along(move: Floats, rows: IntArray) -> Floats:
             # The mean move against the mean gap: pairs whose gap is small or the other way round weigh as they are.
-            return (move[rows] * gap[rows]).sum(-1) / np.maximum((gap[rows] ** 2).sum(-1), 1e-12)  # noqa: B023
+            part = (move[rows] * gap[rows]).sum(-1) / np.maximum((gap[rows] ** 2).sum(-1), 1e-12)  # noqa: B023
+            return np.asarray(part, dtype=np.float64)
 
         everyone = np.arange(pairs)
         found[factor.name] = Axes(

@@ -221,8 +221,8 @@ def as_columns(factor: ActiveFactor, measured: Floats) -> Floats:
     """One column ``(n, 1)``, or cosine and sine ``(n, 2)`` of a circular measure; NaN becomes 0."""
     if factor.period:
         turn = 2 * np.pi * measured / factor.period
-        return np.nan_to_num(np.column_stack([np.cos(turn), np.sin(turn)]))
-    return np.nan_to_num(measured[:, None])
+        measured = np.column_stack([np.cos(turn), np.sin(turn)])
+    return np.asarray(np.nan_to_num(measured.reshape(len(measured), -1)), dtype=np.float64)
 
 
 def guess(factor: ActiveFactor, source: Floats, target: Floats) -> tuple[Change, float]:
