@@ -35,7 +35,8 @@ SET_ASIDE_FROM = 2
 BEYOND_NOISE = 2.5
 """A factor is a candidate while the squared gap of its own measure is so many times what sampling alone makes."""
 OWN_WEIGHT = 6.0
-"""Weight of a factor's own measure, against 1 of a broad one, when its strength is fitted: it is the cleanest sign."""
+"""Weight of a factor's own measure, against 1 of a broad one, when its strength is fitted: it is the cleanest sign,
+where it moved by a spread or more (the size of what a photograph shows is a weak measure)."""
 PLAINNESS = 0.5
 """What a slope or a skew of one costs, in units of the distance."""
 SCREENED = 120
@@ -140,6 +141,12 @@ class Matcher:
         weight = np.ones(len(ratio)) if emphasis is None else emphasis / emphasis.mean()
         return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
 
+    def emphasis(self, half: Comparison, columns: IntArray) -> Floats:
+        """Weight of each of these measures when strengths are fitted: more for own measures that moved far."""
+        gap = (((half.start - half.goal)[:, columns] / half.scale[columns]) ** 2).mean(0)
+        own = ~np.isin(columns, self.chosen([]))
+        return np.asarray(1 + (OWN_WEIGHT - 1) * own * np.minimum(1, gap))
+
     def distance(self, plan: Plan, half: Comparison) -> float:
         """How far the changed source still is from the target, by all measures."""
         return self.misfit(half, np.quantile(self.measure(self.apply(plan, half)), LEVELS, axis=0))[0]
@@ -175,7 +182,7 @@ def refine(
     goal = half.goal[:, matcher.chosen(own)]
 
     columns = matcher.chosen(own)
-    emphasis = np.where(np.isin(columns, matcher.chosen([])), 1.0, OWN_WEIGHT)
+    emphasis = matcher.emphasis(half, columns)
     # Which samples are changed more is seen only dimly: without a reason, all alike.
     plain = np.array(
         [PLAINNESS * (name in ("slope", "skew")) for change in plan if change.name in units for name in free(change)]
@@ -517,7 +524,7 @@ def _errors(matcher: Matcher, fitted: Fitted, rng: np.random.Generator, draws: i
     columns = matcher.chosen(own)
     here, there = matcher.measure(matcher.apply(fitted.plan, half), own), half.measured[:, columns]
     reached = np.quantile(here, LEVELS, axis=0)
-    emphasis = np.where(np.isin(columns, matcher.chosen([])), 1.0, OWN_WEIGHT)
+    emphasis = matcher.emphasis(half, columns)
     residual = matcher.misfit(half, reached, own, emphasis)[1]
     gap = reached - half.goal[:, columns]
     weight = residual / np.where(gap == 0, 1.0, gap)
