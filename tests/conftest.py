@@ -10,7 +10,13 @@ from hypothesis import settings
 
 import shiftlens
 
-QUICK = ("generator.steps=200", "selector.pairs=4", "trial.matching_samples=250", "trial.rows=600")
+QUICK = (
+    "generator.steps=200",
+    "selector.pairs=4",
+    "trial.matching_samples=250",
+    "trial.rows=600",
+    "factors=[stroke-thickness, hue, brightness, sharpness, noise, rotation]",
+)
 
 # Real data and two busy cores make single examples slow at times: no deadline, fewer examples, same every time.
 settings.register_profile("shiftlens", deadline=None, max_examples=40, derandomize=True)
