@@ -69,7 +69,7 @@ class AdversarialGenerator:
             raise TrainingError(
                 "the adversarial generator collapsed: real samples do not come back as themselves "
                 f"(error {share_lost:.2g} of their variance, variety {diversity['reconstructed']:.2g} of theirs). "
-                f"Set generator.adversarial below {settings.adversarial:g}, train for more than {training.steps} steps, "
+                f"Set generator.adversarial below {settings.adversarial:g}, steps above {training.steps}, "
                 "or use generator: {name: autoencoder}"
             )
         if diversity["drawn"] < POOR:

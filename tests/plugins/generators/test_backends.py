@@ -133,7 +133,14 @@ def test_a_second_call_returns_the_finished_generator(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("shape", "kind"),
-    [((1, 17, 23), "image"), ((3, 16, 40), "image"), ((1, 8), "series"), ((2, 37), "series"), ((3,), "tabular")],
+    [
+        ((1, 17, 23), "image"),
+        ((3, 16, 40), "image"),
+        ((1, 8), "series"),
+        ((2, 37), "series"),
+        ((1, 1023), "series"),
+        ((3,), "tabular"),
+    ],
 )
 def test_odd_shapes(tmp_path, shape, kind):
     x = np.random.default_rng(0).uniform(0, 1, (60, *shape)).astype(np.float32)
