@@ -14,7 +14,7 @@ what is no longer needed, stop where samples that the fit has not seen no longer
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -438,6 +438,8 @@ def screen(matcher: Matcher, plan: Plan, candidates: Sequence[ActiveFactor]) -> 
         if not _differs(matcher, factor, measured):
             continue
         first, unit = guess(factor, measured, factor.measure(half.target))
+        # Seldom is a whole domain changed by one and the same strength; the fit may take this back.
+        first = replace(first, spread=max(first.spread, 0.25 * abs(first.offset)))
         tries = [first, first.scaled(0.6)]
         if abs(first.offset) < 0.6 * unit:  # the own measure says little: look to both sides
             tries += [Change(factor, sign * 0.6 * unit, 0.0, 0.2 * unit, first.middle) for sign in (-1, 1)]
@@ -543,4 +545,8 @@ def _errors(matcher: Matcher, fitted: Fitted, rng: np.random.Generator, draws: i
         strengths[draw] = [np.hypot(change.offset, change.spread) for change in plan]
     size = [max(np.hypot(change.offset, change.spread), 1e-12) for change in fitted.plan]
     spread = (np.quantile(strengths, 0.84, axis=0) - np.quantile(strengths, 0.16, axis=0)) / 2
-    return {change.name: float(min(e / s, 0.5)) for change, e, s in zip(fitted.plan, spread, size, strict=True)}
+    # What no resampling shows: our operation is not the one that happened to the data.
+    return {
+        change.name: float(min(np.hypot(e / s, TOLERATED), 0.5))
+        for change, e, s in zip(fitted.plan, spread, size, strict=True)
+    }

@@ -84,7 +84,7 @@ def number(value: float) -> str:
         return f"{value:.0f}"
     if size >= 1:
         return f"{value:.1f}"
-    return f"{value:.2g}" if size >= 0.001 else "0"
+    return f"{value:.2g}" if size >= 0.001 else f"{value:.1g}"
 
 
 def values(shift: Shift) -> str:
@@ -188,8 +188,12 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
     harmful = [c for c in causes if c.verdict == "harmful"]
     unclear = [c for c in causes if c.verdict == "unclear"]
     harmless = [c for c in causes if c.verdict == "harmless" and c.factor != "class-mix"]
+    harmless.sort(key=lambda c: c.share is None)  # first those that the joint fit found
     if gap.loss is not None and not gap.worse:
-        shifted = f" {_capital(_listed([c.factor for c in harmless]))} changed, and cost nothing." if harmless else ""
+        names = _listed([c.factor for c in harmless[:3]])
+        shifted = (
+            f" {_capital(names)} changed, and cost{'s' if len(harmless) == 1 else ''} nothing." if harmless else ""
+        )
         return f"The target is not worse than the source ({gap.loss:+.3f} nats): there is no loss to explain.{shifted}"
     if rest_is_large:
         return " ".join([rest, *(c.sentence for c in harmful[:1])])
@@ -239,6 +243,8 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
 def _lost(points: float, gap: Gap) -> str:
     if gap.points is None or gap.points < 0.5:
         return f"{_points(points)} of accuracy"
+    if points > gap.points + 0.5:  # another change brings some of it back, or ours is not quite what happened
+        return f"{_points(points)} of accuracy alone (the target lost {gap.points:.0f})"
     return f"{points:.0f} of the {gap.points:.0f} points of accuracy lost"
 
 
