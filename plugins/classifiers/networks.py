@@ -26,10 +26,10 @@ class Standardise(nn.Module):
 
 
 class ConvClassifier(nn.Module):
-    """Convolutions of stride 2 until few positions are left, then the mean and the largest value of each channel.
+    """Strided convolutions until few positions are left, then the mean and the largest value of each channel.
 
-    ``dimensions`` is 2 for images, 1 for series. The number of halvings follows from the sample's longest side, so
-    that what is seen at once grows with it.
+    Their number follows from the sample's longest side, so that what is seen at once grows with it. Long series are
+    shortened by 4 at a time: most of the work is in the first layers, and a wave needs no place to the sample.
     """
 
     def __init__(self, standardise: Standardise, sample_shape: tuple[int, ...], classes: int, width: int) -> None:
@@ -38,21 +38,22 @@ class ConvClassifier(nn.Module):
         dimensions = len(sides)
         conv = nn.Conv2d if dimensions == 2 else nn.Conv1d
         norm = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-        kernel = 3 if dimensions == 2 else 7
         layers: list[nn.Module] = []
         before, side = channels, max(sides)
-        halvings = 0
-        while side > 4 or halvings < 2:
-            after = width * min(2**halvings, 8)
+        shortenings = 0
+        while side > 4 or shortenings < 2:
+            after = width * min(2**shortenings, 8)
+            stride = 4 if dimensions == 1 and side > 64 else 2
+            kernel = 3 if dimensions == 2 else 2 * stride + 3
             layers += [
-                conv(before, after, kernel, stride=2, padding=kernel // 2, bias=False),
+                conv(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),
                 norm(after),
                 nn.ReLU(),
                 conv(after, after, 3, padding=1, bias=False),
                 norm(after),
                 nn.ReLU(),
             ]
-            before, side, halvings = after, (side + 1) // 2, halvings + 1
+            before, side, shortenings = after, -(-side // stride), shortenings + 1
         self.standardise = standardise
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(2 * before, classes)
