@@ -26,6 +26,8 @@ from shiftlens.core.trial import MOST_SKEW, ActiveFactor, Change, Plan, apply, i
 LEVELS = np.linspace(0.05, 0.95, 10)
 TOLERATED = 0.15
 """Share of a measure's movement by which our operation may differ from what really happened."""
+OPERATION_ERROR = 0.1
+"""Standard error of every strength, as a part of it, for the same reason: resampling does not show it."""
 WORTH_ADDING = 0.08
 """A change is added when it takes away at least this part of the distance that is left..."""
 LEAST_GAIN = 0.1
@@ -547,6 +549,6 @@ def _errors(matcher: Matcher, fitted: Fitted, rng: np.random.Generator, draws: i
     spread = (np.quantile(strengths, 0.84, axis=0) - np.quantile(strengths, 0.16, axis=0)) / 2
     # What no resampling shows: our operation is not the one that happened to the data.
     return {
-        change.name: float(min(np.hypot(e / s, TOLERATED), 0.5))
+        change.name: float(min(np.hypot(e / s, OPERATION_ERROR), 0.5))
         for change, e, s in zip(fitted.plan, spread, size, strict=True)
     }
