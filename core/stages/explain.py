@@ -49,7 +49,7 @@ def work(context: Context) -> Outcome:
         sample_shape=data["sample_shape"],
         columns=data["columns"],
         headline=trial["headline"],
-        warnings=[*data["warnings"], *score["warnings"], *trial["warnings"], *remarks],
+        warnings=[*data["warnings"], *score["warnings"], *trial["warnings"], *remarks, *_axis_remarks(generator)],
         classes=model["classes"],
         samples=Samples(**data["samples"]),
         accuracy=PerDomain(source=score["source"]["accuracy"], target=score["target"]["accuracy"]),
@@ -77,6 +77,16 @@ def work(context: Context) -> Outcome:
     )
     write_text(context.run.path / "results.json", results.to_json())
     return Outcome(["results.json"])
+
+
+def _axis_remarks(generator: dict[str, Any]) -> list[str]:
+    """What the grid's vertical axis cannot do when it was not fitted on a trial."""
+    if generator["facts"].get("loss_axis") != "observed":
+        return []
+    return [
+        "The grid's loss axis was fitted on the domains as they are, not on a randomised trial: what merely travels "
+        "with the shift can move along it. Trust the verdicts, not the grid."
+    ]
 
 
 def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[str]]:

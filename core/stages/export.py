@@ -23,6 +23,7 @@ def work(context: Context) -> Outcome:
     import torch
 
     from shiftlens.export.bundle import write_manifest
+    from shiftlens.export.compose import GRID
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -51,6 +52,7 @@ def work(context: Context) -> Outcome:
         to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
         parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
         context.progress(number + 1, len(parts))
+    (folder / GRID).unlink(missing_ok=True)  # of an earlier export, made of other models
     write_manifest(folder, **_described(context, trained.latent))
     outputs = [f"bundle/{name}" for name in ("encoder.onnx", "decoder.onnx", "manifest.json")]
     if context.facts("classifier")["exported"]:
@@ -63,7 +65,6 @@ def _fused_grid(context: Context, folder: Path) -> list[str]:
     from shiftlens.export.bundle import Bundle
     from shiftlens.export.compose import GRID, add_grid
 
-    (folder / GRID).unlink(missing_ok=True)
     label = int(context.generator_labels("source")[0])
     samples = np.concatenate([context.domain(role).batch(slice(0, 1)) for role in DOMAINS])
     try:

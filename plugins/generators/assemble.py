@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,11 +17,14 @@ from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
 from shiftlens.core.training import Schedule, Training, one_core_free, pick_device
 from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, Scale, check_shape
-from shiftlens.plugins.generators.settings import GeneratorSettings
+from shiftlens.plugins.generators.settings import USUAL_LATENT, GeneratorSettings, LossAxisName
 
 AXIS_ROWS = 20_000  # rows that the second stage looks at; more change nothing
 UNUSED = 0.05  # of the widest dimension; narrower ones are not blown up to its size
 ROWS_PER_CALL = 256
+ENOUGH_ROWS = 100  # of a trial, for `loss_axis: auto` to be fitted on them
+
+S = TypeVar("S", bound=GeneratorSettings)
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,39 @@ class Networks:
     condition: Condition | None
 
 
-def check(settings: GeneratorSettings, data: TrainingData) -> None:
-    """Raise a `TrainingError` where these settings cannot work on this data, before any time is spent."""
+def settled(settings: S, data: TrainingData) -> S:
+    """The settings with what was left open decided from the data: the latent's dimensions and the loss axis.
+
+    Raises:
+        TrainingError: they cannot work on this data; told before any time is spent.
+    """
     check_shape(data.sample_shape)
     values = int(np.prod(data.sample_shape))
-    if settings.latent > min(values, len(data)):
+    most = min(values, len(data))
+    if settings.latent is not None and settings.latent > most:
         raise TrainingError(
             f"latent is {settings.latent}, more than the data holds ({len(data)} samples of {values} values); "
-            f"set generator.latent to {max(2, min(values, len(data)) // 2)} or less"
+            f"set generator.latent to {max(2, most // 2)} or less"
         )
-    if settings.loss_axis == "randomised" and not (data.role == TRIAL).any():
+    rows = int((data.role == TRIAL).sum())
+    if settings.loss_axis == "randomised" and not rows:
         raise TrainingError(
             "loss_axis: randomised is fitted on the rows of a randomised trial, and there are none; "
-            "set generator.loss_axis to observed, or let the run make a trial"
+            "set generator.loss_axis to auto or observed, or let the run make a trial"
         )
+    fitted: LossAxisName = "randomised" if rows >= ENOUGH_ROWS else "observed"
+    return settings.model_copy(
+        update={
+            "latent": settings.latent or max(2, min(USUAL_LATENT, most // 2)),
+            "loss_axis": fitted if settings.loss_axis == "auto" else settings.loss_axis,
+        }
+    )
+
+
+def latent_of(settings: GeneratorSettings) -> int:
+    """Dimensions of z, of settings that are `settled`."""
+    assert settings.latent is not None
+    return settings.latent
 
 
 def schedule_of(settings: GeneratorSettings) -> Schedule:
@@ -93,7 +115,7 @@ def assemble(
     return TrainedGenerator(
         encoder,
         decoder,
-        latent=settings.latent,
+        latent=latent_of(settings),
         history=training.history,
         facts={
             "loss_axis": settings.loss_axis,

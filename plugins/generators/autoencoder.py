@@ -18,7 +18,15 @@ from torch import Tensor
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.training import Batch, Trainee, seeded, train
-from shiftlens.plugins.generators.assemble import Networks, assemble, check, identity_of, loss_scale, schedule_of
+from shiftlens.plugins.generators.assemble import (
+    Networks,
+    assemble,
+    identity_of,
+    latent_of,
+    loss_scale,
+    schedule_of,
+    settled,
+)
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.settings import AutoencoderSettings
 
@@ -33,12 +41,12 @@ class Autoencoder:
 
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
-        check(self.settings, data)
+        settings = settled(self.settings, data)
         with seeded(job.seed):
-            trainee = _Trainee(data, self.settings, job.seed)
-        training = train(trainee, data, job, schedule_of(self.settings), identity_of("autoencoder", self.settings))
+            trainee = _Trainee(data, settings, job.seed)
+        training = train(trainee, data, job, schedule_of(settings), identity_of("autoencoder", settings))
         networks = Networks(trainee.scale, trainee.encoder, trainee.decoder, trainee.condition)
-        return assemble(networks, data, job, self.settings, training)
+        return assemble(networks, data, job, settings, training)
 
 
 class _Trainee(Trainee):
@@ -48,8 +56,8 @@ class _Trainee(Trainee):
         self.scale = Scale(data, seed)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
-        self.encoder = encoder_network(data.sample_shape, settings.latent)
-        self.decoder = decoder_network(data.sample_shape, settings.latent + told)
+        self.encoder = encoder_network(data.sample_shape, latent_of(settings))
+        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + told)
 
     def objective(self, batch: Batch, done: float) -> Iterator[tuple[str, Tensor]]:
         yield "all", MSE_WEIGHT * self.error(batch).mean()

@@ -33,10 +33,11 @@ from shiftlens.core.training import Batch, Trainee, Training, one_core_free, see
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,
-    check,
     identity_of,
+    latent_of,
     loss_scale,
     schedule_of,
+    settled,
 )
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.settings import GanSettings
@@ -58,8 +59,7 @@ class AdversarialGenerator:
 
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
-        settings = self.settings
-        check(settings, data)
+        settings = settled(self.settings, data)
         with seeded(job.seed):
             trainee = _Trainee(data, settings, job.seed)
         training = train(trainee, data, job, schedule_of(settings), identity_of("gan", settings))
@@ -92,9 +92,9 @@ class _Trainee(Trainee):
         self.scale = Scale(data, seed)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
-        self.encoder = encoder_network(data.sample_shape, settings.latent)
-        self.decoder = decoder_network(data.sample_shape, settings.latent + told)
-        self.discriminator = _Discriminator(data.sample_shape, settings.latent + told)
+        self.encoder = encoder_network(data.sample_shape, latent_of(settings))
+        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + told)
+        self.discriminator = _Discriminator(data.sample_shape, latent_of(settings) + told)
         self.updates: Tensor
         self.register_buffer("updates", torch.zeros(()))
         self.average = copy.deepcopy(nn.ModuleList([self.encoder, self.decoder])).requires_grad_(False)

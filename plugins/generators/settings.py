@@ -8,16 +8,23 @@ from pydantic import Field
 
 from shiftlens.core.kinds import ComponentSettings
 
-LossAxisName = Literal["joint", "observed", "randomised"]
+LossAxisName = Literal["auto", "joint", "observed", "randomised"]
+USUAL_LATENT = 32
 
 
 class GeneratorSettings(ComponentSettings):
     """What every generator understands."""
 
-    latent: int = Field(32, ge=2, le=1024, description="dimensions of z; fewer blur the samples, more hold noise")
+    latent: int | None = Field(
+        None,
+        ge=2,
+        le=1024,
+        description="dimensions of z; fewer blur the samples, more hold noise; left out: 32, fewer for short samples",
+    )
     loss_axis: LossAxisName = Field(
-        "observed",
-        description="joint: the decoder learns to use the loss as an input (¶50; it mostly ignores it); "
+        "auto",
+        description="auto: randomised where the trial has rows, else observed; "
+        "joint: the decoder learns to use the loss as an input (¶50; it mostly ignores it); "
         "observed: fitted on source and target rows as they are; "
         "randomised: fitted on the rows of the trial, so that what merely travels with the shift stays out",
     )

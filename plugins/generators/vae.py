@@ -26,11 +26,12 @@ from shiftlens.core.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,
-    check,
     identity_of,
+    latent_of,
     latents,
     loss_scale,
     schedule_of,
+    settled,
 )
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.settings import VaeSettings
@@ -48,8 +49,7 @@ class VariationalAutoencoder:
 
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
-        settings = self.settings
-        check(settings, data)
+        settings = settled(self.settings, data)
         with seeded(job.seed):
             trainee = _Trainee(data, settings, job.seed)
         training = train(trainee, data, job, schedule_of(settings), identity_of("vae", settings))
@@ -73,8 +73,8 @@ class _Trainee(Trainee):
         self.scale = Scale(data, seed)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
-        self.encoder = encoder_network(data.sample_shape, 2 * settings.latent)
-        self.decoder = decoder_network(data.sample_shape, settings.latent + told)
+        self.encoder = encoder_network(data.sample_shape, 2 * latent_of(settings))
+        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + told)
 
     def objective(self, batch: Batch, done: float) -> Iterator[tuple[str, Tensor]]:
         x = self.scale(batch.x)
