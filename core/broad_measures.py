@@ -127,7 +127,25 @@ def _of_series(x: FloatArray) -> Floats:
     edges = np.unique(np.round(np.geomspace(1, power.shape[1], 9)).astype(int))
     columns += [np.log(power[:, low:high].mean(1) + 1e-6) for low, high in pairwise(edges)]
     columns.append((power @ frequency) / (power.sum(1) + 1e-9) / power.shape[1])
+    columns += _places(mean_over)
     return np.stack(columns, axis=1).astype(np.float64)
+
+
+def _places(series: FloatArray) -> list[FloatArray]:
+    """``(n, T)``: energy in eight parts of the length, and the times and frequencies that part it.
+
+    Without them a delay, and a resampling, move too little to be told from chance.
+    """
+    power = np.square(series - np.median(series, axis=1, keepdims=True))
+    parts = np.array_split(np.arange(series.shape[1]), min(8, series.shape[1]))
+    energy = np.stack([power[:, part].mean(1) for part in parts], axis=1)
+    columns = list(np.log(energy + 1e-4 * energy.sum(1, keepdims=True) + 1e-9).T)
+    so_far = np.cumsum(power, axis=1) / (power.sum(1, keepdims=True) + 1e-12)
+    columns += [(so_far < level).mean(1) for level in (0.05, 0.25, 0.5, 0.75, 0.95)]
+    spectrum = np.square(np.abs(np.fft.rfft(series - series.mean(1, keepdims=True), axis=1)))[:, 1:]
+    below = np.cumsum(spectrum, axis=1) / (spectrum.sum(1, keepdims=True) + 1e-12)
+    columns += [np.log((below < level).sum(1) + 1.0) for level in (0.25, 0.5, 0.75, 0.95)]
+    return columns
 
 
 def _of_vectors(x: FloatArray) -> Floats:

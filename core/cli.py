@@ -246,6 +246,30 @@ def schema() -> None:
 
 
 @cli.command()
+@click.option("--quick", is_flag=True, help="Four cases on the digits that ship with scikit-learn.")
+@click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for causes.md and causes.json.")
+@quiet
+def benchmark(quick: bool, seed: int, workers: int, out: Path | None, quiet: bool) -> None:
+    """Planted causes on real images: right verdicts, false alarms, coverage, time, beside two naive answers."""
+    from shiftlens.core.benchmark import run_benchmark
+    from shiftlens.core.host import Host
+
+    host = Host()
+    with _shown(host, quiet):
+        host.notify("stage_started", stage="benchmark")
+        table = run_benchmark(
+            quick,
+            seed,
+            lambda done, total, **values: host.notify("step", stage="benchmark", done=done, total=total, values=values),
+            out,
+            workers=workers,
+        )
+    click.echo(table)
+
+
+@cli.command()
 @as_json
 def doctor(as_json: bool) -> None:
     """What this machine has: versions, execution providers really usable, conflicts."""
