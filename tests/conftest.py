@@ -11,9 +11,9 @@ from hypothesis import settings
 import shiftlens
 
 QUICK = (
-    "generator.steps=200",
+    "generator.steps=150",
     "selector.pairs=4",
-    "trial.matching_samples=250",
+    "trial.matching_samples=150",
     "trial.rows=600",
     "factors=[stroke-thickness, hue, brightness, sharpness, noise, rotation]",
 )
