@@ -81,6 +81,8 @@ VISIBLE = 0.3
 """Gap between quantiles, in spreads of the source, from which a shift that nothing explains is worth a word."""
 ACCOUNTED = 0.5
 """Share of a measure's gap that other changes must explain for it to be their shadow."""
+NO_GAP = 0.5
+"""Mean gap of the pairs, in spreads of their gaps, up to which a factor's moves in the grid are not measured."""
 BINS = 30
 
 
@@ -163,21 +165,22 @@ def find_causes(
         source, source_labels, source_scores, target, target_labels, target_scores,
         kind, tuple(classes), score, settings, seed, progress,
     )  # fmt: skip
-    usable, left_out = _usable(factors, source[:PROBED], target[:PROBED])
+    usable, refused, broken = _usable(factors, source[:PROBED], target[:PROBED])
     while True:
         try:
-            return _analyse(data, usable, left_out)
+            return _analyse(data, usable, refused, broken)
         except FactorFault as fault:  # a fault that the probe did not meet: start again without that factor
-            left_out[fault.name] = fault.reason
+            broken[fault.name] = fault.reason
             usable = [factor for factor in usable if factor.name != fault.name]
 
 
 def _usable(
     factors: Sequence[ActiveFactor], source: FloatArray, target: FloatArray
-) -> tuple[list[ActiveFactor], dict[str, str]]:
-    """Factors that fit these samples, and why the others do not."""
+) -> tuple[list[ActiveFactor], dict[str, str], dict[str, str]]:
+    """Factors that fit these samples; those that say that they do not, and those that fail, each with the reason."""
     usable: list[ActiveFactor] = []
-    left_out: dict[str, str] = {}
+    refused: dict[str, str] = {}
+    broken: dict[str, str] = {}
     for factor in factors:
         try:
             reason = factor.refuses(source) or factor.refuses(target)
@@ -188,17 +191,20 @@ def _usable(
                     step = np.full(min(len(source), 16), 0.1 * spread)
                     factor.shift(source[:16], step, np.random.default_rng(0))
         except FactorFault as fault:
-            reason = fault.reason
+            broken[factor.name] = fault.reason
+            continue
         if reason:
-            left_out[factor.name] = reason
+            refused[factor.name] = reason
         else:
             usable.append(factor)
-    return usable, left_out
+    return usable, refused, broken
 
 
-def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str, str]) -> CausesFound:
+def _analyse(
+    data: _Data, factors: Sequence[ActiveFactor], refused: Mapping[str, str], broken: Mapping[str, str]
+) -> CausesFound:
     settings, rng = data.settings, np.random.default_rng([data.seed, 1])
-    warnings: list[str] = []
+    warnings = [f"the factor {name} failed and is left out: {reason}" for name, reason in broken.items()]
     mix = _class_mix(data, warnings)
     shifts = _shifts(data, factors, rng)
     data.told(0.05)
@@ -242,9 +248,8 @@ def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str
     warnings += [
         f"{c.factor}: the change alone reached {100 * c.reached:.0f} % of the shift that was asked for"
         for c in found
-        if c.reached is not None and c.reached < 0.8
+        if c.verdict == "harmful" and c.reached is not None and c.reached < verdicts.NEARLY_ALL
     ]
-    warnings += [f"factor {name} is left out: {reason}" for name, reason in left_out.items()]
     if data.target_labels is None:
         warnings.append(
             "the target has no labels: how much accuracy it lost is not known; what each change costs was measured on "
@@ -263,7 +268,7 @@ def _analyse(data: _Data, factors: Sequence[ActiveFactor], left_out: Mapping[str
         warnings=warnings,
         strips=np.stack(strips).astype(np.float32) if strips else np.zeros((0, *shape), dtype=np.float32),
         rows=rows,
-        left_out=dict(left_out),
+        left_out={**refused, **broken},
         augmentation=augmentation_of(harmful, data.seed) if harmful else None,
     )
 
@@ -693,7 +698,8 @@ def grid_moves(factors: Sequence[ActiveFactor], cells: FloatArray, seed: int = 0
         gap, loss, feature = (wrapped(at[n] - at["start"], factor.period) for n in ("end", "loss", "feature"))
         known = np.isfinite(gap) & np.isfinite(loss) & np.isfinite(feature)
         gap, loss, feature = (np.where(known, v, 0.0) for v in (gap, loss, feature))
-        if not (gap != 0).any():
+        common = abs(gap.mean()) if factor.period is None else np.abs(gap).mean()
+        if common <= NO_GAP * gap.std():  # no direction that the pairs have in common: moves in its units mean nothing
             continue
 
         def along(move: Floats, rows: IntArray) -> Floats:

@@ -227,6 +227,7 @@ class Results(Record):
     loss_distribution: Distribution
     per_class: list[ClassAccuracy] = Field(default_factory=list)
     causes: list[Cause] = Field(default_factory=list)
+    left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = None
     interactions: list[Interaction] = Field(default_factory=list)
     fidelity: Fidelity

@@ -10,6 +10,8 @@ from shiftlens.core.results import Axes, Cause, Interval, Remedy, Shift
 
 Verdict = Literal["harmful", "harmless", "unclear", "unchanged"]
 
+NEARLY_ALL = 0.8
+"""Part of the observed change from which an intervention counts as the whole of it."""
 LEAST_REACHED = 0.5
 """A change that could be made only in smaller part than this does not acquit a factor."""
 CLEAR_MOVE = 0.25
@@ -106,6 +108,8 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
             text += f"; undoing it on the target brings {_points(100 * e.restored)} back"
     elif verdict == "harmless":
         text = f"{what} cost{_s(e.noun)} nothing worth naming ({e.effect:+.3f} nats, at most {max(e.ci[1], 0):.3f})"
+        if e.reached < NEARLY_ALL:
+            text += f"; this was tried for {100 * e.reached:.0f} % of the change"
     elif e.rivals:
         others = _listed([e.name, *e.rivals])
         text = (
@@ -180,6 +184,8 @@ def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) 
         return f"Most of the loss, {percent}, is explained by none of the {factors} factors measured; look at the grid."
     if ci[1] < 0:
         return f"The changes together cost more than the target lost (by {-100 * share:.0f} %)."
+    if ci[0] <= 0:
+        return f"No part of the loss is clearly left unexplained: {percent}."
     return f"{percent} of the loss is left unexplained."
 
 
@@ -188,7 +194,7 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
     harmful = [c for c in causes if c.verdict == "harmful"]
     unclear = [c for c in causes if c.verdict == "unclear"]
     harmless = [c for c in causes if c.verdict == "harmless" and c.factor != "class-mix"]
-    harmless.sort(key=lambda c: c.share is None)  # first those that the joint fit found
+    harmless = [c for c in harmless if c.share is not None] or harmless  # those that the joint fit found, if any
     if gap.loss is not None and not gap.worse:
         names = _listed([c.factor for c in harmless[:3]])
         shifted = (

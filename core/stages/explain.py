@@ -59,6 +59,7 @@ def work(context: Context) -> Outcome:
         loss_distribution=_loss_distribution(context),
         per_class=_per_class(context),
         causes=causes,
+        left_out=trial["left_out"],
         unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
         interactions=[Interaction(**found) for found in trial["interactions"]],
         fidelity=Fidelity(**grid["fidelity"]),

@@ -90,6 +90,7 @@ class Why:
     loss_unit: str
     cards: tuple[FactorCard, ...]
     unchanged: tuple[FactorCard, ...]
+    left_out: tuple[tuple[str, str], ...]
     unexplained: str
     unexplained_share: str
     unexplained_first: bool

@@ -56,6 +56,7 @@ def why_section(results: Results, gallery: Gallery, scale: LossScale) -> Why | N
         loss_unit=unit,
         cards=tuple(_card(cause, results, gallery, scale) for cause in changed),
         unchanged=tuple(_card(cause, results, gallery, scale) for cause in causes if cause.verdict == "unchanged"),
+        left_out=tuple(results.left_out.items()),
         unexplained=(rest.sentence or "This part of the loss gap is explained by no measured factor.") if rest else "",
         unexplained_share=percent(rest.share) + interval(rest.ci, percent) if rest else "",
         unexplained_first=rest is not None and rest.share > 0.5,

@@ -1,4 +1,4 @@
-"""Wrong input: one message on stderr that names the place and the next step, exit code 2, no traceback, nothing lost."""
+"""Wrong input: one message on stderr with the place and the next step, exit code 2, no traceback, nothing lost."""
 
 from __future__ import annotations
 
