@@ -180,6 +180,8 @@ def class_mix_sentence(verdict: Verdict, effect: float, ci: Interval, accuracy_e
 def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) -> str:
     """The rest of the loss that no factor explains."""
     percent = f"{100 * share:.0f} % ({100 * ci[0]:.0f} to {100 * ci[1]:.0f})"
+    if large and ci[0] == ci[1]:  # no change was fitted at all
+        return f"Nothing of the loss is explained by any of the {factors} factors measured; look at the grid."
     if large:
         return f"Most of the loss, {percent}, is explained by none of the {factors} factors measured; look at the grid."
     if ci[1] < 0:
