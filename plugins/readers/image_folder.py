@@ -14,10 +14,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,6 +28,7 @@ from shiftlens.core.domain import Domain, FloatArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.fingerprint import fingerprint
 from shiftlens.core.kinds import ComponentSettings, Reader
+from shiftlens.plugins.readers.class_tree import Entry, entries, holds
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -71,15 +71,6 @@ class Settings(ComponentSettings):
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One file: its name inside the folder, and its class, empty where there are no classes."""
-
-    path: Path
-    name: str
-    label: str
-
-
-@dataclass(frozen=True)
 class Form:
     """What every picture is brought to."""
 
@@ -103,11 +94,11 @@ class ImageFolderReader:
 
     def files(self) -> list[Path]:
         """All pictures, sorted by name."""
-        return [picture.path for picture in find(self.settings.path)]
+        return [picture.path for picture in entries(self.settings.path, SUFFIXES, "pictures")]
 
     def __call__(self, scratch: Path) -> Domain:
         """Decode what has not been decoded yet, and map it."""
-        pictures = find(self.settings.path)
+        pictures = entries(self.settings.path, SUFFIXES, "pictures")
         state = fingerprint(picture.path for picture in pictures)
         plain = self.settings.model_dump(mode="json", exclude={"path", "workers"})
         key = hashlib.sha256(json.dumps([1, state, plain], sort_keys=True).encode()).hexdigest()[:16]
@@ -128,7 +119,7 @@ class ImageFolderReader:
             names=tuple(picture.name for picture in pictures),
         )
 
-    def _form(self, pictures: list[Picture], pool: ThreadPoolExecutor) -> Form:
+    def _form(self, pictures: list[Entry], pool: ThreadPoolExecutor) -> Form:
         """Size and mode: as set, or found in the pictures' headers."""
         settings = self.settings
         size = (settings.size, settings.size) if isinstance(settings.size, int) else settings.size
@@ -144,47 +135,7 @@ class ImageFolderReader:
         return Form(*size, mode, settings.crop, settings.background)
 
 
-def find(root: Path) -> list[Picture]:
-    """All pictures below a folder, class by class.
-
-    Raises:
-        InputError: no such folder, no pictures, or pictures beside class folders.
-    """
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.is_file() else "does not exist"
-        raise InputError(f"{root} {what}; give a folder that holds one folder of pictures per class")
-    pictures = []
-    for path in _walk(root, ()):
-        name = path.relative_to(root)
-        pictures.append(Picture(path, name.as_posix(), name.parts[0] if len(name.parts) > 1 else ""))
-    flat = [picture for picture in pictures if not picture.label]
-    if flat and len(flat) < len(pictures):
-        raise InputError(
-            f"{root} holds {len(flat)} pictures beside its class folders (such as {flat[0].name}); move them into a "
-            "class folder, or away"
-        )
-    if not pictures:
-        raise InputError(
-            f"{root} holds no pictures ({', '.join(SUFFIXES)}); give a folder that holds one folder per class"
-        )
-    return pictures
-
-
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
-    """Picture files below a folder in the order of their names; a link to a folder above is not entered."""
-    here = os.path.realpath(folder)
-    if here in above:
-        return
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), (*above, here))
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield Path(entry.path)
-
-
-def header_of(picture: Picture) -> tuple[int, int, bool] | None:
+def header_of(picture: Entry) -> tuple[int, int, bool] | None:
     """Height, width and whether it is grey; None where the file cannot be opened, which decoding will tell of."""
     from PIL import Image
 
@@ -214,7 +165,7 @@ def _common_size(sizes: list[tuple[int, int]], root: Path) -> tuple[int, int]:
     return side, side
 
 
-def decode_all(pictures: list[Picture], form: Form, array: Path, pool: ThreadPoolExecutor) -> None:
+def decode_all(pictures: list[Entry], form: Form, array: Path, pool: ThreadPoolExecutor) -> None:
     """Write all pictures as one ``.npy`` ``(N, C, H, W)`` uint8, going on after those that an earlier call wrote.
 
     Raises:
@@ -254,7 +205,7 @@ def _end_of_header(stream: Any) -> int:
     return int(stream.tell())
 
 
-def decoded(picture: Picture, form: Form) -> Pixels | str:
+def decoded(picture: Entry, form: Form) -> Pixels | str:
     """One picture ``(C, H, W)``, or what is wrong with it."""
     from PIL import Image
 
@@ -299,11 +250,7 @@ def as_shares(stored: npt.NDArray[Any]) -> FloatArray:
 
 
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
-    root = base / Path(str(raw.get("path", ""))).expanduser()
-    try:
-        return "path" in raw and root.is_dir() and any(islice(_walk(root, ()), 1))
-    except OSError:
-        return False
+    return holds(raw, base, SUFFIXES)
 
 
 READER = Reader(

@@ -15,10 +15,9 @@ import logging
 import os
 import wave
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +29,7 @@ from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole
 from shiftlens.core.fingerprint import fingerprint
 from shiftlens.core.kinds import ComponentSettings, Reader
+from shiftlens.plugins.readers.class_tree import Entry, entries, holds
 
 logger = logging.getLogger("shiftlens")
 
@@ -61,15 +61,6 @@ class Settings(ComponentSettings):
         "auto", description="mono: the mean of the channels; stereo: two; auto: stereo if all files are"
     )
     workers: int | None = Field(None, ge=1, le=256, description="sounds decoded at once; left out: one per core")
-
-
-@dataclass(frozen=True)
-class Sound:
-    """One file: its name inside the folder, and its class, empty where there are no classes."""
-
-    path: Path
-    name: str
-    label: str
 
 
 @dataclass(frozen=True)
@@ -114,7 +105,7 @@ class WavFolderReader:
             names=tuple(sound.name for sound in sounds),
         )
 
-    def _decode_all(self, sounds: list[Sound], array: Path, pool: ThreadPoolExecutor) -> None:
+    def _decode_all(self, sounds: list[Entry], array: Path, pool: ThreadPoolExecutor) -> None:
         """Write all sounds as one ``.npy`` ``(N, C, T)`` float32.
 
         Raises:
@@ -139,7 +130,7 @@ class WavFolderReader:
             _all_well(sounds, list(pool.map(decode, range(len(sounds)))), "cannot be decoded")
             rows.flush()
 
-    def _check_rates(self, sounds: list[Sound], headers: list[Header]) -> None:
+    def _check_rates(self, sounds: list[Entry], headers: list[Header]) -> None:
         """Every file has the rate that is set, or that most have."""
         rates = Counter(header.rate for header in headers)
         wanted = self.settings.rate or rates.most_common(1)[0][0]
@@ -171,39 +162,21 @@ class WavFolderReader:
         return guess
 
 
-def find(root: Path) -> list[Sound]:
+def find(root: Path) -> list[Entry]:
     """All sounds of a folder: those that its ``labels.csv`` names, or class by class.
 
     Raises:
         InputError: no such folder, no sounds, sounds beside class folders, or mistakes in the ``labels.csv``.
     """
-    if not root.is_dir():
-        what = "is a file, not a folder" if root.is_file() else "does not exist"
-        raise InputError(f"{root} {what}; give a folder that holds one folder of sounds per class, or a {LABELS}")
     if (root / LABELS).is_file():
         return _named_sounds(root)
-    sounds = []
-    for path in _walk(root, ()):
-        name = path.relative_to(root)
-        sounds.append(Sound(path, name.as_posix(), name.parts[0] if len(name.parts) > 1 else ""))
-    flat = [sound for sound in sounds if not sound.label]
-    if flat and len(flat) < len(sounds):
-        raise InputError(
-            f"{root} holds {len(flat)} sounds beside its class folders (such as {flat[0].name}); move them into a "
-            "class folder, or away"
-        )
-    if not sounds:
-        raise InputError(
-            f"{root} holds no sounds ({', '.join(SUFFIXES)}); give a folder that holds one folder per class, "
-            f"or a {LABELS} with the columns file and label"
-        )
-    return sounds
+    return entries(root, SUFFIXES, "sounds", f", or a {LABELS} with the columns file and label")
 
 
-def _named_sounds(root: Path) -> list[Sound]:
+def _named_sounds(root: Path) -> list[Entry]:
     """The sounds that ``labels.csv`` names, in its order."""
     table = root / LABELS
-    sounds: list[Sound] = []
+    sounds: list[Entry] = []
     mistakes: list[str] = []
     seen: set[str] = set()
     try:
@@ -224,7 +197,7 @@ def _named_sounds(root: Path) -> list[Sound]:
                 elif not path.is_file():
                     mistakes.append(f"line {rows.line_num}: there is no file {path}")
                 seen.add(file)
-                sounds.append(Sound(path, file, label))
+                sounds.append(Entry(path, file, label))
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise InputError(f"{table} cannot be read ({error}); save it as UTF-8 with the columns file,label") from None
     if mistakes:
@@ -234,21 +207,7 @@ def _named_sounds(root: Path) -> list[Sound]:
     return sounds
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
-    """Sound files below a folder in the order of their names; a link to a folder above is not entered."""
-    here = os.path.realpath(folder)
-    if here in above:
-        return
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.name.startswith("."):
-            continue
-        if entry.is_dir():
-            yield from _walk(Path(entry.path), (*above, here))
-        elif entry.name.lower().endswith(SUFFIXES):
-            yield Path(entry.path)
-
-
-def header_of(sound: Sound) -> Header | str:
+def header_of(sound: Entry) -> Header | str:
     """Rate, channels and length, or why the file cannot be opened."""
     try:
         with wave.open(str(sound.path)) as file:
@@ -274,7 +233,7 @@ def header_of(sound: Sound) -> Header | str:
     return Header(int(info.samplerate), int(info.channels), int(info.frames))
 
 
-def decoded_as(sound: Sound, shape: tuple[int, int], keep: str) -> FloatArray | str:
+def decoded_as(sound: Entry, shape: tuple[int, int], keep: str) -> FloatArray | str:
     """One sound brought to ``(C, T)`` float32 in [-1, 1], or what is wrong with it."""
     try:
         with wave.open(str(sound.path)) as file:
@@ -323,7 +282,7 @@ def fitted(values: FloatArray, shape: tuple[int, int], keep: str) -> FloatArray:
     return padded
 
 
-def _all_well(sounds: list[Sound], found: list[Any], what: str) -> list[Any]:
+def _all_well(sounds: list[Entry], found: list[Any], what: str) -> list[Any]:
     """What was found; an error where some of it are messages."""
     broken = [one for one in found if isinstance(one, str)]
     if broken:
@@ -337,11 +296,7 @@ def _listed(lines: list[str]) -> str:
 
 
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
-    root = base / Path(str(raw.get("path", ""))).expanduser()
-    try:
-        return "path" in raw and root.is_dir() and any(islice(_walk(root, ()), 1))
-    except OSError:
-        return False
+    return holds(raw, base, SUFFIXES)
 
 
 READER = Reader(

@@ -17,7 +17,7 @@ from shiftlens import Host
 from shiftlens.core.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.kinds import Reader
-from shiftlens.plugins.readers import image_folder
+from shiftlens.plugins.readers import class_tree, image_folder
 from shiftlens.plugins.readers.image_folder import ImageFolderReader, Settings
 
 
@@ -79,7 +79,7 @@ def test_goes_on_where_it_was_cut_off(small: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(image_folder, "CHUNK", 2)
     decode, seen = image_folder.decoded, []
 
-    def cut_off(picture: image_folder.Picture, form: image_folder.Form) -> object:
+    def cut_off(picture: class_tree.Entry, form: image_folder.Form) -> object:
         seen.append(picture.name)
         if len(seen) == 5:
             raise KeyboardInterrupt
