@@ -1,7 +1,7 @@
 """Causes: what shifted, what each change costs when it is made alone, and the verdicts (patent ¶66, FIG. 11).
 
-`find_causes` is the whole of it: usable factors, what shifted (`matching`), the trial (`trial`), intervals and shares
-(`statistics`), verdicts and sentences (`verdicts`). `grid_moves` measures what the generated cells do to each factor.
+`find_causes` is the whole of it: usable factors, what shifted (`shifts`, `matching`), the trial (`trial`), intervals
+and shares (`effects`, `statistics`), verdicts and sentences (`verdicts`).
 """
 
 from __future__ import annotations
@@ -24,28 +24,32 @@ from shiftlens.core.effects import (
     wanted_coalitions,
 )
 from shiftlens.core.job import Progress
-from shiftlens.core.matching import LEVELS, Match, Matcher, as_columns, find_changes, guess
+from shiftlens.core.matching import Match, Matcher, find_changes
 from shiftlens.core.results import (
-    Axes,
     Cause,
-    Distribution,
     DosePoint,
     Interaction,
     Remedy,
-    Shift,
     StripCell,
     Unexplained,
 )
 from shiftlens.core.scoring import Scores
+from shiftlens.core.shifts import (
+    ACCOUNTED,
+    VISIBLE,
+    Compared,
+    Moved,
+    Shifted,
+    accounted_for,
+    class_mix,
+    shifts_of,
+    suspects_of,
+)
 from shiftlens.core.statistics import (
     Floats,
-    centre,
-    class_mix_test,
-    holm,
     partial_rank_correlation,
     percentile_interval,
     resampled_means,
-    shift_test,
     wrapped,
 )
 from shiftlens.core.trial import (
@@ -77,13 +81,6 @@ DOSED = 400
 """Samples that the dose-response curves are measured on."""
 UNDONE = 600
 """Target samples on which a change is undone."""
-VISIBLE = 0.3
-"""Gap between quantiles, in spreads of the source, from which a shift that nothing explains is worth a word."""
-ACCOUNTED = 0.5
-"""Share of a measure's gap that other changes must explain for it to be their shadow."""
-NO_GAP = 0.5
-"""Mean gap of the pairs, in spreads of their gaps, up to which a factor's moves in the grid are not measured."""
-BINS = 30
 
 
 @dataclass(frozen=True)
@@ -113,28 +110,6 @@ class CausesFound:
     augmentation: dict[str, object] | None
 
 
-@dataclass(frozen=True)
-class _Data:
-    """The samples of one analysis; labels of the target are None where it has none."""
-
-    source: FloatArray
-    source_labels: IntArray
-    source_scores: Scores
-    target: FloatArray
-    target_labels: IntArray | None
-    target_scores: Scores
-    kind: str
-    classes: tuple[str, ...]
-    score: Score
-    settings: TrialSettings
-    seed: int
-    progress: Progress
-
-    def told(self, share: float) -> None:
-        """Progress in per cent."""
-        self.progress(round(100 * share), 100)
-
-
 def find_causes(
     source: FloatArray,
     source_labels: IntArray,
@@ -161,7 +136,7 @@ def find_causes(
         kind: of the samples, as in `Domain`.
         classes: class names in the order of the classifier's outputs.
     """
-    data = _Data(
+    data = Compared(
         source, source_labels, source_scores, target, target_labels, target_scores,
         kind, tuple(classes), score, settings, seed, progress,
     )  # fmt: skip
@@ -201,12 +176,12 @@ def _usable(
 
 
 def _analyse(
-    data: _Data, factors: Sequence[ActiveFactor], refused: Mapping[str, str], broken: Mapping[str, str]
+    data: Compared, factors: Sequence[ActiveFactor], refused: Mapping[str, str], broken: Mapping[str, str]
 ) -> CausesFound:
     settings, rng = data.settings, np.random.default_rng([data.seed, 1])
     warnings = [f"the factor {name} failed and is left out: {reason}" for name, reason in broken.items()]
-    mix = _class_mix(data, warnings)
-    shifts = _shifts(data, factors, rng)
+    mix = class_mix(data, warnings)
+    shifts = shifts_of(data, factors, rng)
     data.told(0.05)
     matcher = Matcher(
         data.source, data.source_labels, data.target, data.target_labels,
@@ -220,8 +195,8 @@ def _analyse(
         lambda share: data.told(0.05 + 0.65 * share),
     )
     others = [factor for factor in factors if factor.name not in {change.name for change in match.plan}]
-    moved = _moved(matcher, match.plan, others)
-    suspects = _suspects(matcher, match.plan, others, shifts, moved, settings.alpha)
+    moved = accounted_for(matcher, match.plan, others)
+    suspects = suspects_of(matcher, match.plan, others, shifts, moved, settings.alpha)
     trial = _run_trial(data, match, suspects, mix, rng)
     gap, rise = trial.effects.gap(settings.smallest_effect, settings.smallest_share)
     unexplained, shares = None, {}
@@ -284,70 +259,7 @@ class _Trial:
     dosed: Mapping[str, tuple[Dose, list[FloatArray], list[Scores]]]
 
 
-@dataclass(frozen=True)
-class _Shifted:
-    """How one factor's own measure differs between the domains."""
-
-    shift: Shift
-    p: float
-    distribution: Distribution
-
-
-def _class_mix(data: _Data, warnings: list[str]) -> Floats | None:
-    """Weight of each class that gives the source the target's mix, ``(classes,)``; None where the mix is the same."""
-    if data.target_labels is None:
-        return None
-    count = max(len(data.classes), int(data.source_labels.max()) + 1, int(data.target_labels.max()) + 1)
-    here, there = (np.bincount(labels, minlength=count) for labels in (data.source_labels, data.target_labels))
-    for missing, where, other in (
-        ((here == 0) & (there > 0), "source", "target"),
-        ((there == 0) & (here > 0), "target", "source"),
-    ):
-        names = [data.classes[c] if c < len(data.classes) else str(c) for c in np.flatnonzero(missing)]
-        if names:
-            warnings.append(
-                f"the {where} has no sample of class {', '.join(names)}: it is compared with nothing, and the loss of "
-                f"the {other}'s samples of it is not explained"
-            )
-    if class_mix_test(data.source_labels, data.target_labels, count) >= data.settings.alpha:
-        return None
-    weight: Floats = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
-    return weight
-
-
-def _shifts(data: _Data, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, _Shifted]:
-    """Every factor's own measure in both domains, tested within classes and corrected for their number."""
-    most = data.settings.samples
-    s = rng.permutation(len(data.source))[:most]
-    t = rng.permutation(len(data.target))[:most]
-    source, target = data.source[s], data.target[t]
-    source_class = data.source_labels[s] if data.target_labels is not None else np.zeros(len(s), dtype=np.int64)
-    target_class = data.target_labels[t] if data.target_labels is not None else np.zeros(len(t), dtype=np.int64)
-    measured = {f.name: (f.measure(source), f.measure(target)) for f in factors}
-    raw = [shift_test(*measured[f.name], source_class, target_class, f.period) for f in factors]
-    found = {}
-    for factor, p in zip(factors, holm(raw) if factors else [], strict=True):
-        here, there = measured[factor.name]
-        means = [centre(v, factor.period) for v in (here, there)]
-        shift = Shift(source=means[0], target=means[1], unit=factor.description.unit)
-        found[factor.name] = _Shifted(shift, float(p), _distribution(here, there))
-    return found
-
-
-def _distribution(here: Floats, there: Floats) -> Distribution:
-    here, there = here[np.isfinite(here)], there[np.isfinite(there)]
-    both = np.concatenate([here, there])
-    low, high = (float(v) for v in np.quantile(both, [0.002, 0.998])) if len(both) else (0.0, 1.0)
-    if high <= low:
-        low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, BINS + 1)
-    counts = [np.histogram(np.clip(v, low, high), edges)[0] for v in (here, there)]
-    return Distribution(
-        edges=[float(e) for e in edges], source=[int(n) for n in counts[0]], target=[int(n) for n in counts[1]]
-    )
-
-
-def _costless(data: _Data, change: Change) -> bool:
+def _costless(data: Compared, change: Change) -> bool:
     """A first look, on few samples: whether a change alone surely costs less than what is worth naming."""
     settings, few = data.settings, slice(0, PROBED)
     x, labels = data.source[few], data.source_labels[few]
@@ -360,7 +272,7 @@ def _costless(data: _Data, change: Change) -> bool:
     return float(rise.mean() + 2 * rise.std() / np.sqrt(len(rise))) < worth
 
 
-def _run_trial(data: _Data, match: Match, suspects: Plan, mix: Floats | None, rng: np.random.Generator) -> _Trial:
+def _run_trial(data: Compared, match: Match, suspects: Plan, mix: Floats | None, rng: np.random.Generator) -> _Trial:
     """Measure every set of the plan's changes, and each change at several strengths, on the same source samples."""
     settings, plan = data.settings, match.plan
     rows = np.sort(rng.permutation(len(data.source))[: settings.samples])
@@ -412,11 +324,11 @@ def _rows_of(scores: Scores, rows: IntArray) -> Scores:
 
 
 def _tried(
-    data: _Data,
+    data: Compared,
     trial: _Trial,
     match: Match,
     change: Change,
-    shifted: _Shifted,
+    shifted: Shifted,
     gap: Gap,
     share: Estimate | None,
     rest_is_large: bool,
@@ -471,7 +383,7 @@ def _tried(
     )
 
 
-def _restored(data: _Data, plan: Plan, change: Change) -> Estimate | None:
+def _restored(data: Compared, plan: Plan, change: Change) -> Estimate | None:
     """Accuracy that undoing one change on target samples brings back; None without labels."""
     if data.target_labels is None:
         return None
@@ -486,7 +398,7 @@ def _restored(data: _Data, plan: Plan, change: Change) -> Estimate | None:
     return Estimate(float(gained.mean()), resampled_means(gained, data.settings.bootstrap, rng))
 
 
-def _dose_points(dose: Dose, data: _Data) -> list[DosePoint]:
+def _dose_points(dose: Dose, data: Compared) -> list[DosePoint]:
     """The dose-response curve, set on the level of the whole source."""
     rng = np.random.default_rng([data.seed, 6])
     rise, fall = dose.loss - dose.loss[:1], dose.correct[:1] - dose.correct  # (k, n)
@@ -515,7 +427,9 @@ def _safe_until(points: Sequence[DosePoint], worth: float) -> float | None:
     return None
 
 
-def _strip(data: _Data, trial: _Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]) -> list[StripCell]:
+def _strip(
+    data: Compared, trial: _Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]
+) -> list[StripCell]:
     """The same source sample at its own value, midway and at the full change, with the measured loss of each.
 
     One that shows the finding: right before; wrong after a harmful change; else of middling loss.
@@ -546,10 +460,10 @@ def _strip(data: _Data, trial: _Trial, factor: ActiveFactor, verdict: str, strip
 
 
 def _untried(
-    data: _Data,
+    data: Compared,
     factor: ActiveFactor,
-    shifted: _Shifted,
-    moved: _Moved,
+    shifted: Shifted,
+    moved: Moved,
     rng: np.random.Generator,
 ) -> Cause:
     """The cause of a factor that was not changed: unchanged, a shadow, observed only, or moved without a reason."""
@@ -597,121 +511,3 @@ def _class_mix_cause(trial: _Trial, share: Estimate | None, gap: Gap) -> Cause:
         evidence="intervention",
         sentence=verdicts.class_mix_sentence(verdict, loss.value, loss.ci, fall.value, gap),
     )
-
-
-@dataclass(frozen=True)
-class _Moved:
-    """How far a factor's own measure moved, and what of that the plan accounts for.
-
-    Attributes:
-        size: gap between the domains' quantiles, in spreads of the source.
-        accounted: part of the gap that the plan closes; 1 is all of it.
-        causes: the changes of the plan that close it, the strongest first.
-    """
-
-    size: float
-    accounted: float
-    causes: list[str]
-
-
-def _moved(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor]) -> dict[str, _Moved]:
-    """For each factor how its own measure moved."""
-    half = matcher.fit
-    alone = {change.name: matcher.apply((change,), half) for change in plan}
-    together = matcher.apply(plan, half)
-    found = {}
-    for factor in factors:
-        begun = as_columns(factor, factor.measure(half.source))
-        goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
-        unit = begun.std(0) + 1e-9
-
-        def distance(columns: Floats) -> float:
-            gap = (np.quantile(columns, LEVELS, axis=0) - goal) / unit  # noqa: B023
-            return float(np.sqrt((gap**2).mean()))
-
-        size = distance(begun)
-
-        def closed(x: FloatArray) -> float:
-            return 1 - distance(as_columns(factor, factor.measure(x))) / size  # noqa: B023
-
-        if size == 0 or not plan:
-            found[factor.name] = _Moved(size, 0.0, [])
-            continue
-        parts = {name: closed(x) for name, x in alone.items()}
-        causes = [name for name in sorted(parts, key=lambda n: -parts[n]) if parts[name] >= 0.25]
-        found[factor.name] = _Moved(size, closed(together), causes or [max(parts, key=lambda n: parts[n])])
-    return found
-
-
-def _suspects(
-    matcher: Matcher,
-    plan: Plan,
-    factors: Sequence[ActiveFactor],
-    shifts: Mapping[str, _Shifted],
-    moved: Mapping[str, _Moved],
-    alpha: float,
-) -> Plan:
-    """Changes that bring a factor's own measure to its target values where the plan leaves most of its gap open.
-
-    The joint fit found no use for them, so they can be acquitted by what they cost, but not convicted.
-    """
-    half = matcher.fit
-    base = matcher.apply(plan, half)
-    found = []
-    for factor in factors:
-        own = moved[factor.name]
-        if (
-            factor.interventional
-            and shifts[factor.name].p < alpha
-            and own.size >= VISIBLE
-            and own.accounted < ACCOUNTED
-        ):
-            found.append(guess(factor, factor.measure(base), factor.measure(half.target))[0])
-    return tuple(found)
-
-
-def grid_moves(factors: Sequence[ActiveFactor], cells: FloatArray, seed: int = 0, draws: int = 500) -> dict[str, Axes]:
-    """How far each factor moves along the two axes of the generated cells, in units of the pairs' own gap.
-
-    Along the loss axis: from the first to the last row in the first column, from the real source sample down. Along
-    the feature axis: from the first to the last column in the first row. The corners hold the two real samples.
-
-    Args:
-        factors: those to measure. One that fails on cells is left out.
-        cells: ``(pairs, losses, features, *sample)`` with the real samples in their corners.
-
-    Returns:
-        Per factor the moves over all pairs, projected on the pairs' gaps, with intervals by bootstrap over pairs.
-    """
-    pairs = len(cells)
-    found: dict[str, Axes] = {}
-    if not pairs:
-        return found
-    corners = {"start": cells[:, 0, 0], "end": cells[:, -1, -1], "loss": cells[:, -1, 0], "feature": cells[:, 0, -1]}
-    rng = np.random.default_rng([seed, 19])
-    picks = rng.integers(0, pairs, (draws, pairs))
-    for factor in factors:
-        try:
-            at = {name: factor.measure(np.ascontiguousarray(x, dtype=np.float32)) for name, x in corners.items()}
-        except FactorFault:
-            continue
-        gap, loss, feature = (wrapped(at[n] - at["start"], factor.period) for n in ("end", "loss", "feature"))
-        known = np.isfinite(gap) & np.isfinite(loss) & np.isfinite(feature)
-        gap, loss, feature = (np.where(known, v, 0.0) for v in (gap, loss, feature))
-        common = abs(gap.mean()) if factor.period is None else np.abs(gap).mean()
-        if common <= NO_GAP * gap.std():  # no direction that the pairs have in common: moves in its units mean nothing
-            continue
-
-        def along(move: Floats, rows: IntArray) -> Floats:
-            # The mean move against the mean gap: pairs whose gap is small or the other way round weigh as they are.
-            part = (move[rows] * gap[rows]).sum(-1) / np.maximum((gap[rows] ** 2).sum(-1), 1e-12)  # noqa: B023
-            return np.asarray(part, dtype=np.float64)
-
-        everyone = np.arange(pairs)
-        found[factor.name] = Axes(
-            loss_axis=float(along(loss, everyone)),
-            feature_axis=float(along(feature, everyone)),
-            loss_axis_ci=percentile_interval(along(loss, picks)),
-            feature_axis_ci=percentile_interval(along(feature, picks)),
-        )
-    return found

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 import shiftlens
-from shiftlens.core.causes import grid_moves
 from shiftlens.core.files import write_text
 from shiftlens.core.kinds import Loss
+from shiftlens.core.moves import grid_moves
 from shiftlens.core.results import (
     Cause,
     Cell,

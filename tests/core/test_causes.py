@@ -7,8 +7,9 @@ import pytest
 from realdata import digits
 from smallfactors import Level, Spread, active, logistic, two_channels
 
-from shiftlens.core.causes import find_causes, grid_moves
+from shiftlens.core.causes import find_causes
 from shiftlens.core.job import silent
+from shiftlens.core.moves import grid_moves
 from shiftlens.core.trial import TrialSettings
 
 QUICK = TrialSettings(samples=250, matching_samples=100, rows=50, bootstrap=200, dose_steps=2)
