@@ -1,1 +1,1 @@
-"""Built-in targets."""
+"""Built-in targets: none so far. The folder `bundle` of a run is all that a server needs."""
