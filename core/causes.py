@@ -124,6 +124,7 @@ def find_causes(
     settings: TrialSettings,
     seed: int,
     progress: Progress,
+    label_free: bool = False,
 ) -> CausesFound:
     """Find which change in the data costs the classifier its accuracy.
 
@@ -135,10 +136,11 @@ def find_causes(
         score: ``score(x, labels) -> Scores``.
         kind: of the samples, as in `Domain`.
         classes: class names in the order of the classifier's outputs.
+        label_free: the loss needs no labels, so that the target's is known even where its labels are not.
     """
     data = Compared(
         source, source_labels, source_scores, target, target_labels, target_scores,
-        kind, tuple(classes), score, settings, seed, progress,
+        kind, tuple(classes), score, settings, seed, progress, label_free,
     )  # fmt: skip
     usable, refused, broken = _usable(factors, source[:PROBED], target[:PROBED])
     while True:
@@ -308,7 +310,7 @@ def _run_trial(data: Compared, match: Match, suspects: Plan, mix: Floats | None,
     weight = None if mix is None else mix[labels]
     effects = Effects(
         [*names, CLASS_MIX] if mix is not None else names, full, part, weight, data.source_scores,
-        data.target_scores if data.target_labels is not None else None, sensitivity, orders, settings.bootstrap, rng,
+        data.target_scores if data.gap_is_known else None, sensitivity, orders, settings.bootstrap, rng,
     )  # fmt: skip
     return _Trial(x, labels, scores, effects, dosed)
 

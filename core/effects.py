@@ -153,7 +153,9 @@ class Effects:
             return Gap(None, None, None, smallest_effect), None
         there, here = (self._mean(scores.loss) for scores in (self.target, self.source))
         rise = there - here
-        points = 100 * float(self.source.correct.mean() - self.target.correct.mean())
+        points = None
+        if self.target.labelled and self.source.labelled:
+            points = 100 * float(self.source.correct.mean() - self.target.correct.mean())
         return Gap(rise.value, rise.ci, points, max(smallest_effect, smallest_share * rise.value)), rise
 
     def _mean(self, values: Floats) -> Estimate:

@@ -38,6 +38,12 @@ class Compared:
     settings: TrialSettings
     seed: int
     progress: Progress
+    label_free: bool = False
+
+    @property
+    def gap_is_known(self) -> bool:
+        """Whether the target's loss was measured, with its labels or by a loss that needs none."""
+        return self.target_labels is not None or self.label_free
 
     def told(self, share: float) -> None:
         """Progress in per cent."""

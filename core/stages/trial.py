@@ -87,6 +87,7 @@ def work(context: Context) -> Outcome:
         settings=context.general.trial,
         seed=context.general.seed,
         progress=context.progress,
+        label_free=not context.loss_needs_labels,
     )
     return _written(context, found, left_out)
 

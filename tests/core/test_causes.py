@@ -44,13 +44,13 @@ def shifted(target, first, second):
     return x, target[1]
 
 
-def analyse(world, target, use=None, labelled=True, settings=QUICK):
+def analyse(world, target, use=None, labelled=True, settings=QUICK, label_free=False):
     score, source, _ = world
     labels = target[1] if labelled else None
     scores = score(*target)
     return find_causes(
         source[0], source[1], target[0], labels, score(*source), scores, use or factors(), score,
-        "image", CLASSES, settings, 0, silent,
+        "image", CLASSES, settings, 0, silent, label_free,
     )  # fmt: skip
 
 
@@ -131,6 +131,13 @@ def test_without_target_labels_costs_are_still_told_on_source_samples(world):
     assert by_name(found)["first"].share is None
     assert found.unexplained is None
     assert any("no labels" in warning for warning in found.warnings)
+
+
+def test_a_loss_that_needs_no_labels_lets_the_gap_be_known_without_them(world):
+    found = analyse(world, shifted(world[2], 0.8, 0.5), labelled=False, label_free=True)
+    assert by_name(found)["first"].verdict == "harmful"
+    assert by_name(found)["first"].share > 0.5
+    assert found.unexplained is not None
 
 
 def test_a_changed_class_mix_is_a_finding_of_its_own(world):
