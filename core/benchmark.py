@@ -27,6 +27,7 @@ from shiftlens.core import benchmark_planting as planting
 from shiftlens.core.causes import CausesFound, find_causes
 from shiftlens.core.domain import Domain, FloatArray, IntArray
 from shiftlens.core.errors import InputError
+from shiftlens.core.factors_table import cross_response
 from shiftlens.core.files import write_text
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job, Progress, silent
@@ -206,7 +207,7 @@ def run_benchmark(
         for group in groups:
             rows += run_group(group, quick, settings, train)
             progress(len(rows), len(cases))
-    table = table_of(rows)
+    table = table_of(rows) + "\n" + cross_readings(sorted({case.data for case in cases}), seed, quick)
     if out is not None:
         write_text(out / "causes.md", table)
         write_text(out / "causes.json", json.dumps([asdict(row) for row in rows], indent=1) + "\n")
@@ -410,6 +411,20 @@ def table_of(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def cross_readings(data: Sequence[str], seed: int, quick: bool) -> str:
+    """What each factor, changed by a step of its own, does to all the measures, on samples of each kind of data."""
+    parts = []
+    for name in data:
+        x = samples_of(name, seed, shipped_only=quick)[0][:READ]
+        fitting = [(factor.name, factor.worker) for factor in image_factors() if not factor.refuses(x)]
+        found = cross_response(fitting, x, np.random.default_rng([seed, 109]))
+        parts.append(
+            f"What each factor, changed by one step on {name}, does to every measure, in steps of that measure:\n\n"
+            f"```\n{found}\n```\n"
+        )
+    return "\n".join(parts)
+
+
 def _count(values: Iterable[bool]) -> str:
     found = list(values)
     return f"{sum(found)} of {len(found)}"
@@ -463,6 +478,7 @@ def train_with_plugin(x: FloatArray, labels: IntArray, seed: int) -> Predict:
 
 
 EPOCHS = 6
+READ = 300  # samples that the factors' measures of each other's changes are taken on
 
 
 def samples_of(data: str, seed: int, shipped_only: bool = False) -> tuple[FloatArray, IntArray]:

@@ -55,3 +55,4 @@ def test_the_quick_benchmark_names_the_planted_cause(tmp_path):
     assert told[-1] == (4, 4)
     assert "| harmful and harmless, fixed | 1 | 1 of 1 |" in table
     assert "| nothing harmful | 1 | 1 of 1 |" in table
+    assert "stroke-thickness" in table.split("What each factor")[1]
