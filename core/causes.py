@@ -361,6 +361,8 @@ def _tried(
     )
     verdict = verdicts.verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
     points = _dose_points(dose, data)
+    # A circular measure has no largest value: "safe up to" would mean nothing.
+    tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None
     return Cause(
         factor=change.name,
         verdict=verdict,
@@ -377,7 +379,7 @@ def _tried(
         restored_ci=restored.ci if restored else None,
         evidence="intervention",
         rivals=list(rivals),
-        safe_until=_safe_until(points, gap.worth) if verdict in ("harmful", "unclear") else None,
+        safe_until=_safe_until(points, gap.worth) if tells_limit else None,
         dose=points,
         strip=_strip(data, trial, change.factor, verdict, strips),
         distribution=shifted.distribution,

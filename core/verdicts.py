@@ -236,7 +236,8 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
             sentence="No change that was found costs accuracy; label some target samples to know whether it is worse.",
         )
     limits = [
-        f"{c.factor} is safe up to {number(c.safe_until)} {c.shift.unit}".rstrip()
+        f"{c.factor} is safe {'up' if c.shift.target > c.shift.source else 'down'} to "
+        f"{number(c.safe_until)} {c.shift.unit}".rstrip()
         for c in harmful
         if c.safe_until is not None and c.shift is not None
     ]

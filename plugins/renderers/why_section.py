@@ -160,7 +160,8 @@ def _facts(cause: Cause, loss_unit: str) -> list[tuple[str, str]]:
         restored = points(cause.restored) + interval(cause.restored_ci, lambda v: points(v).split(" ")[0])
         facts.append(("Undone on the target", f"brings back {restored} of accuracy"))
     if cause.safe_until is not None:
-        facts.append(("Costs nothing up to", with_unit(cause.safe_until, unit)))
+        falls = cause.shift is not None and cause.shift.target < cause.shift.source
+        facts.append((f"Costs nothing {'down' if falls else 'up'} to", with_unit(cause.safe_until, unit)))
     if cause.reached is not None:
         facts.append(("The change reached", f"{percent(cause.reached)} of the measured gap"))
     if cause.clipped is not None and cause.clipped >= 0.0005:

@@ -115,6 +115,9 @@ def test_the_remedy_names_the_safe_range():
     remedy = v.remedy_of([harmful], GAP, False)
     assert remedy.advice == "retrain"
     assert "safe up to 4.2 px" in remedy.sentence
+    thinner = THICKER.model_copy(update={"source": THICKER.target, "target": THICKER.source})
+    falling = cause("stroke-thickness", "harmful", shift=thinner, safe_until=4.2)
+    assert "safe down to 4.2 px" in v.remedy_of([falling], GAP, False).sentence
     assert v.remedy_of([], v.Gap(0.0, (-0.1, 0.1), 0.0, 0.02), False).advice == "use"
 
 
