@@ -171,14 +171,14 @@ def test_a_report_is_rendered_again_without_torch(again):
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["data", "trial"])
 def test_a_killed_run_goes_on_to_the_same_result(demo_run, tmp_path, stage):
-    """Killed some seconds into the stage after the named one: in the classifier's training, in the generator's."""
+    """Killed a moment into the stage after the named one: in the classifier's training, in the generator's."""
     changes = [word for override in demo_run.overrides for word in ("--set", override)]
     command = [sys.executable, "-m", "shiftlens", "run", str(demo_run.config), "--out", str(tmp_path / "run"), *changes]
     begun = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (tmp_path / "run" / "stages" / f"{stage}.json").is_file():
         assert begun.poll() is None, "it ended before it could be killed"
         time.sleep(0.1)
-    time.sleep(4)
+    time.sleep(1.5)
     begun.kill()
     begun.wait()
     assert not (tmp_path / "run" / "results.json").exists()
