@@ -136,7 +136,7 @@ class Effects:
         )
         counts = self._counts[len(values)]
         draws = (counts @ (weight * values)) / np.maximum(counts @ weight, 1e-12)
-        for name in coalition - {CLASS_MIX}:
+        for name in sorted(coalition - {CLASS_MIX}):  # sets of strings have another order in every process
             known = self.sensitivity.get(name)
             if known is not None:
                 draws = draws + known.error * getattr(known, what) * self._strength[name]
