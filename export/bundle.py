@@ -234,7 +234,7 @@ class Bundle:
         Converters that do without the label leave it unread.
         """
         wanted = {tensor.name for tensor in self.converter.inputs}
-        given = {"x": x, "label": label}
+        given: dict[str, npt.NDArray[Any]] = {"x": x, "label": label}
         return self._chunked(self.converter, CONVERTED, **{name: given[name] for name in given if name in wanted})
 
     def predict(self, x: FloatArray) -> npt.NDArray[np.float64]:
