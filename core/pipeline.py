@@ -23,7 +23,19 @@ from shiftlens.core.files import write_text
 from shiftlens.core.host import Host, near_miss
 from shiftlens.core.run import Record, Run
 from shiftlens.core.settings import Choice, Settings
-from shiftlens.core.stages import classifier, converter, data, explain, export, generate, grid, render, score, trial
+from shiftlens.core.stages import (
+    classifier,
+    conversion,
+    converter,
+    data,
+    explain,
+    export,
+    generate,
+    grid,
+    render,
+    score,
+    trial,
+)
 from shiftlens.core.stages.context import Context, Stage
 
 logger = logging.getLogger("shiftlens")
@@ -36,6 +48,7 @@ STAGES: tuple[Stage, ...] = (
     generate.STAGE,
     converter.STAGE,
     export.STAGE,
+    conversion.STAGE,
     grid.STAGE,
     explain.STAGE,
     render.STAGE,

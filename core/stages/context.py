@@ -216,6 +216,11 @@ class Context:
         labels = self.labels(role)
         return self.scores(role).prediction if labels is None else labels
 
+    @property
+    def source_side(self) -> str:
+        """The domain that the source side of a pair is from: with a style converter it is made from the target."""
+        return "source" if self.settings.converter is None else "target"
+
     def training_data(self, with_trial: bool = True) -> TrainingData:
         """Source ∪ target ∪ trial, as a generator is trained on (¶48); or the two domains alone."""
         source, target = self.domain("source"), self.domain("target")
