@@ -14,6 +14,8 @@ from shiftlens.core.trial import ActiveFactor, FactorFault
 
 NOT_WORTH = 0.25  # of a factor's spread over source samples; a smaller gap is too small to speak of its closed share
 
+WIDER = 0.5  # of the gap, from which a gap that grew is told
+
 
 def factor_gaps(
     factors: Sequence[ActiveFactor], causes: Sequence[Cause], source: FloatArray, target: FloatArray, made: FloatArray
@@ -68,5 +70,8 @@ def conversion_sentence(before: Scores, after: Scores, gaps: Sequence[FactorGap]
     if right is None:
         return f"{sentence}; the target has no labels, so whether the class is kept cannot be known."
     sentence += f", and the classifier is right on {right_after:.0%} of them instead of {right:.0%}"
-    closed = [f"{gap.factor} {np.clip(gap.closed, 0, 1):.0%}" for gap in gaps]
-    return f"{sentence}. Of the gaps between the domains it closes: {', '.join(closed)}." if closed else f"{sentence}."
+    closed = [f"{gap.factor} {min(gap.closed, 1):.0%}" for gap in gaps if gap.closed > 0]
+    widened = [gap.factor for gap in gaps if gap.closed < -WIDER]
+    if closed:
+        sentence += f". Of the gaps between the domains it closes: {', '.join(closed)}"
+    return f"{sentence}. It widens the gap in {', '.join(widened)}." if widened else f"{sentence}."

@@ -57,6 +57,12 @@ class CycleGan:
         settings = self.settings
         check_shape(data.rows.sample_shape)
         pairs = paired(data, job.seed)
+        most = len(pairs) - max(len(pairs) // 10, 1)
+        if most < settings.batch:
+            raise TrainingError(
+                f"there are {len(pairs)} target samples, a tenth of them held out: too few for batches of "
+                f"{settings.batch}. Bring more of them, or set converter.batch to {max(2, most // 2)} or less"
+            )
         with seeded(job.seed):
             trainee = _Trainee(data, pairs, settings, job.seed)
         schedule = Schedule(settings.steps, settings.batch, settings.learning_rate, patience=settings.patience)

@@ -102,9 +102,7 @@ class ConverterNetwork(nn.Module):
             nn.Sequential(transposed(2 * widths[level], max(widths[level - 1], width // 2), 4, 2, 1), nn.LeakyReLU(0.2))
             for level in range(levels, 0, -1)
         )
-        self.last = conv(max(shape[0], width // 2) + shape[0], shape[0], 3, 1, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = _starting_at_zero(conv(max(shape[0], width // 2) + shape[0], shape[0], 3, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.move(x)
@@ -119,7 +117,14 @@ class ConverterNetwork(nn.Module):
         change = self.last(torch.cat([here, padded], dim=1))
         for axis, side in enumerate(self.sides, start=2):
             change = change.narrow(axis, 0, side)
-        return x + change
+        repainted: Tensor = x + change
+        return repainted
+
+
+def _starting_at_zero(layer: nn.Module) -> nn.Module:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class _Move(nn.Module):
@@ -135,9 +140,7 @@ class _Move(nn.Module):
         for before, after in pairwise(widths):
             layers += [conv(before, after, 4, 2, 1), nn.LeakyReLU(0.2)]
         values = widths[-1] * int(np.prod([side >> (len(widths) - 1) for side in sides]))
-        last = nn.Linear(32, 6 if len(sides) == 2 else 2)
-        nn.init.zeros_(last.weight)
-        nn.init.zeros_(last.bias)
+        last = _starting_at_zero(nn.Linear(32, 6 if len(sides) == 2 else 2))
         self.read = nn.Sequential(*layers, nn.Flatten(), nn.Linear(values, 32), nn.LeakyReLU(0.2), last)
         # Where each value is read from, (values, 3): column and row in [-1, 1], and 1. A series has one row.
         rows, columns = np.indices(sides if len(sides) == 2 else (1, *sides)).reshape(2, -1) + 0.5

@@ -10,9 +10,9 @@ from shiftlens.core.kinds import ComponentSettings
 class CycleganSettings(ComponentSettings):
     """Settings of the adversarial converter."""
 
-    steps: int = Field(1000, ge=1, description="training steps at most; photographs need more")
+    steps: int = Field(600, ge=1, description="training steps at most; photographs need more")
     batch: int = Field(32, ge=2, description="pairs of samples a step")
-    learning_rate: float = Field(1.5e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
+    learning_rate: float = Field(2e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
     patience: int = Field(
         20, ge=1, description="looks at the held-out samples (every 50 steps) without gain before stopping"
     )

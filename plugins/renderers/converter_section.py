@@ -28,7 +28,7 @@ def converter_section(results: Results, grid: GridView | None) -> ConverterView 
                 source=with_unit(gap.source, gap.unit),
                 target=with_unit(gap.target, gap.unit),
                 converted=with_unit(gap.converted, gap.unit),
-                closed=percent(gap.closed),
+                closed=percent(gap.closed) if gap.closed > -1 else "none, it grew",
             )
             for gap in found.gaps
         ),
