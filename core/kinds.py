@@ -214,6 +214,66 @@ class GeneratorWorker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Converter(Component):
+    """Maps a target sample to the source domain (¶80). The worker follows `ConverterWorker`.
+
+    ``kinds`` lists the kinds of sample it can learn; ``uses_generator`` says that it is built on the trained generator,
+    and is trained again when that changes.
+    """
+
+    kind: ClassVar[str] = "converter"
+    kinds: tuple[str, ...] = ("image", "series", "tabular")
+    uses_generator: bool = False
+
+
+@dataclass(frozen=True)
+class ConversionData:
+    """What a style converter is trained on and with.
+
+    Attributes:
+        rows: source and target samples; there are no trial rows.
+        labelled: False where ``rows.label`` of the target is what the classifier says, for want of labels.
+        predict: the frozen classifier, ``(n, *sample) -> (n, classes)`` probabilities; no gradient passes it.
+        generator: the trained one, for converters that say ``uses_generator``; None for the others.
+    """
+
+    rows: TrainingData
+    labelled: bool
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    generator: TrainedGenerator | None = None
+
+
+@dataclass(frozen=True)
+class TrainedConverter:
+    """A torch module in eval mode on the CPU, ready for export.
+
+    Attributes:
+        module: ``module(x (N, *sample)) -> x (N, *sample)``, from the target to the source domain; with
+            ``needs_label``, ``module(x, label (N,) int64)``.
+        needs_label: whether the class must be known.
+        held_out: places in the target domain of the samples that were never trained on.
+        history: one row per logged step, e.g. ``{"step": 200, "loss": 0.4, "held_out": 0.5}``.
+        facts: small JSON values worth telling in the report.
+    """
+
+    module: Any
+    needs_label: bool = False
+    held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    history: tuple[dict[str, float], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ConverterWorker(Protocol):
+    """``train(data, job) -> TrainedConverter``.
+
+    Checkpoints go to ``job.folder``: a second call with the same arguments continues where the first was cut off,
+    and returns at once when it had finished.
+    """
+
+    def __call__(self, data: ConversionData, job: Job) -> TrainedConverter: ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Selector(Component):
     """Picks the pairs to be shown. The worker follows `SelectorWorker`."""
 
@@ -312,5 +372,5 @@ class TargetWorker(Protocol):
 
 
 KINDS: tuple[type[Component], ...] = (
-    Reader, Classifier, Generator, Selector, Factor, Loss, Renderer, Target,
+    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target,
 )  # fmt: skip

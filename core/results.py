@@ -153,6 +153,7 @@ class Cell(Record):
     correct: bool
     real: bool = False
     reached: bool | None = Field(None, description="False where the loss axis cannot reach the requested loss")
+    converted: bool = Field(False, description="not decoded: a target sample, converted to the source domain")
 
 
 class PairResult(Record):
@@ -169,6 +170,40 @@ class PairResult(Record):
     loss: tuple[float, float]
     cells: list[list[Cell]]
     series: list[Cell]
+    converted: bool = Field(False, description="the source side is the converted target sample; source is its place")
+    moved: float | None = Field(None, description="mean absolute change of a value by the conversion")
+
+
+class BeforeAfter(Record):
+    """One figure of the same target samples before and after conversion; None where it cannot be known."""
+
+    before: float | None
+    after: float | None
+
+
+class FactorGap(Record):
+    """Mean of a shifted factor's measure in both domains and after conversion; ``closed`` is the share of the gap."""
+
+    factor: str
+    source: float
+    target: float
+    converted: float
+    closed: float
+    unit: str = ""
+
+
+class ConverterResult(Record):
+    """What the style converter does to target samples, measured with the frozen classifier (¶80–84)."""
+
+    name: str
+    samples: int
+    held_out: bool = Field(description="whether the converter never saw these samples")
+    accuracy: BeforeAfter = Field(description="rate at which the classifier's prediction is the label")
+    loss: BeforeAfter
+    gaps: list[FactorGap] = Field(default_factory=list)
+    skipped: int = Field(0, description="pairs left out because the conversion did not bring their loss down")
+    facts: dict[str, Any] = Field(default_factory=dict)
+    sentence: str
 
 
 class ClassAccuracy(Record):
@@ -236,6 +271,7 @@ class Results(Record):
     pairs: list[PairResult]
     curves: list[Curve] = Field(default_factory=list)
     remedy: Remedy | None = None
+    converter: ConverterResult | None = Field(None, description="None where pairs show real source samples")
     generator: dict[str, Any] = Field(default_factory=dict, description="backend, loss axis and its figures")
     provenance: Provenance
 

@@ -25,6 +25,7 @@ from shiftlens.core.kinds import (
     Classifier,
     Component,
     ComponentSettings,
+    Converter,
     Factor,
     Generator,
     Loss,
@@ -71,6 +72,7 @@ class Slot:
     help: str
     required: bool = False
     many: bool = False
+    optional: bool = False  # null, which is the default, leaves it empty
 
 
 SLOTS: dict[str, Slot] = {
@@ -80,6 +82,9 @@ SLOTS: dict[str, Slot] = {
     "loss": Slot(Loss, "how wrong the classifier is on one sample"),
     "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True),
     "generator": Slot(Generator, "encoder and decoder, the decoder conditioned on the loss"),
+    "converter": Slot(
+        Converter, "the source side of a pair is made from its target side by this; null: real samples", optional=True
+    ),
     "selector": Slot(Selector, "picks the pairs to be shown"),
     "reports": Slot(Renderer, "what to write at the end", many=True),
 }
@@ -126,6 +131,7 @@ class Settings:
         general: name, seed, device and the other values of the file itself.
         source, target, classifier, loss, generator, selector: the component in each slot.
         factors: None for ``auto``, else the factors asked for.
+        converter: None where pairs show real source samples.
         reports: the renderers to run at the end.
         base: the folder that relative paths started from.
     """
@@ -137,6 +143,7 @@ class Settings:
     loss: Choice
     factors: tuple[Choice, ...] | None
     generator: Choice
+    converter: Choice | None
     selector: Choice
     reports: tuple[Choice, ...]
     base: Path
@@ -157,7 +164,7 @@ class Settings:
         for slot in SLOTS:
             chosen = getattr(self, slot)
             if chosen is None:
-                values[slot] = "auto"
+                values[slot] = None if SLOTS[slot].optional else "auto"
             elif isinstance(chosen, tuple):
                 values[slot] = [choice.plain() for choice in chosen]
             else:
@@ -297,17 +304,17 @@ def _resolve(
     raw: dict[str, Any], base: Path, host: Host, lines: dict[KeyPath, int], mistakes: list[Mistake], origin: str
 ) -> Settings:
     resolver = _Resolver(host, base, lines, mistakes)
-    known = [*General.model_fields, *SLOTS, "converter"]
+    known = [*General.model_fields, *SLOTS]
     for key in raw:
         if key not in known:
             resolver.mistake((str(key),), f"is not a setting; {near_miss(str(key), known)}there are: {_listed(known)}")
     general = resolver.validate(General, {k: v for k, v in raw.items() if k in General.model_fields}, ())
-    if raw.get("converter") is not None:
-        resolver.mistake(("converter",), "no style converter is installed; leave it out or set it to null")
     chosen: dict[str, Any] = {}
     for name, slot in SLOTS.items():
         value = raw[name] if raw.get(name) is not None else defaults().get(name)
-        if value is None:
+        if value is None and slot.optional:
+            chosen[name] = None
+        elif value is None:
             resolver.mistake((name,), f"is missing: {slot.help}")
         elif slot.many and value == "auto":
             chosen[name] = None
@@ -361,8 +368,9 @@ def settings_schema(host: Host) -> dict[str, Any]:
         one: dict[str, Any] = {"anyOf": [{"enum": host.names(slot.kind)}, *variants], "description": slot.help}
         if slot.many:
             one = {"anyOf": [{"const": "auto"}, {"type": "array", "items": one}], "description": slot.help}
+        if slot.optional:
+            one["anyOf"].insert(0, {"type": "null"})
         schema["properties"][name] = one
-    schema["properties"]["converter"] = {"type": "null", "description": "no style converter is installed"}
     schema["required"] = [name for name, slot in SLOTS.items() if slot.required]
     return schema
 

@@ -35,6 +35,7 @@ MANIFEST = "manifest.json"
 MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
 REQUIRED = ("encoder", "decoder")
 NEED_CLASSIFIER = ("classifier", "grid")
+CONVERTED = "converted"  # the converter's output: one graph cannot call both its input and its output x
 CHUNK = 50  # cells or samples in one call: between 25 and 64 is fastest, and memory stays bounded
 
 
@@ -193,6 +194,27 @@ class Bundle:
             )
         return self._open("classifier", None)
 
+    @cached_property
+    def converter(self) -> Session:
+        """x, and for some converters label, to converted.
+
+        Raises:
+            BundleError: the run had no style converter.
+        """
+        if "converter.onnx" not in self.manifest.files:
+            raise BundleError(
+                f"the bundle {self.folder} holds no style converter; set converter in the settings "
+                "(`shiftlens plugins` lists them) and run the analysis again"
+            )
+        session = self._open("converter", None)
+        wanted: dict[str, tuple[int, ...]] = {"x": self.manifest.sample_shape}
+        if not (_takes(session.inputs, wanted) or _takes(session.inputs, {**wanted, "label": ()})):
+            raise BundleError(
+                f"{session.origin} takes {', '.join(map(str, session.inputs))}, which does not fit {MANIFEST}; "
+                "export it again"
+            )
+        return session
+
     @property
     def providers(self) -> list[str]:
         """What the models run on, e.g. ``["CPUExecutionProvider"]``."""
@@ -205,6 +227,15 @@ class Bundle:
     def decode(self, z: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
         """``z (n, latent), loss (n,), label (n,) -> x (n, *sample)``, in chunks."""
         return self._chunked(self.decoder, "x", z=z, loss=loss, label=label)
+
+    def convert(self, x: FloatArray, label: IntArray) -> FloatArray:
+        """Target samples in the source's style, ``x (n, *sample), label (n,) -> x (n, *sample)``, in chunks (¶82).
+
+        Converters that do without the label leave it unread.
+        """
+        wanted = {tensor.name for tensor in self.converter.inputs}
+        given: dict[str, npt.NDArray[Any]] = {"x": x, "label": label}
+        return self._chunked(self.converter, CONVERTED, **{name: given[name] for name in given if name in wanted})
 
     def predict(self, x: FloatArray) -> npt.NDArray[np.float64]:
         """``x (n, *sample) -> (n, classes)`` probabilities, in chunks."""

@@ -22,10 +22,13 @@ from shiftlens.core.kinds import (
     TARGET,
     TRIAL,
     ClassifierWorker,
+    ConversionData,
+    Converter,
     Loss,
     LossWorker,
     ProvidedClassifier,
     ReaderWorker,
+    TrainedConverter,
     TrainedGenerator,
     TrainingData,
 )
@@ -213,15 +216,20 @@ class Context:
         labels = self.labels(role)
         return self.scores(role).prediction if labels is None else labels
 
-    def training_data(self) -> TrainingData:
-        """Source ∪ target ∪ trial, as a generator is trained on (¶48)."""
+    @property
+    def source_side(self) -> str:
+        """The domain that the source side of a pair is from: with a style converter it is made from the target."""
+        return "source" if self.settings.converter is None else "target"
+
+    def training_data(self, with_trial: bool = True) -> TrainingData:
+        """Source ∪ target ∪ trial, as a generator is trained on (¶48); or the two domains alone."""
         source, target = self.domain("source"), self.domain("target")
         scores = {role: self.scores(role) for role in DOMAINS}
         losses = [scores[role].loss for role in DOMAINS]
         before, labels = list(losses), [self.generator_labels(role) for role in DOMAINS]
         roles = [np.full(len(source), SOURCE, np.int8), np.full(len(target), TARGET, np.int8)]
         trial: npt.NDArray[Any] | None = None
-        if "trial-x" in self.run.arrays:
+        if with_trial and "trial-x" in self.run.arrays:
             trial, rows = self.run.arrays["trial-x"], self.run.arrays["trial-rows"]
             losses.append(np.array(rows["loss"]))
             before.append(np.array(rows["loss_before"]))
@@ -256,6 +264,20 @@ class Context:
     def train_generator(self) -> TrainedGenerator:
         """The trained generator; returns at once where training had finished before."""
         trained: TrainedGenerator = self.settings.generator.build()(self.training_data(), self.job("generator"))
+        return trained
+
+    def train_converter(self) -> TrainedConverter:
+        """The trained style converter of a run that has one; returns at once where training had finished before."""
+        assert self.settings.converter is not None
+        component = self.settings.converter.component
+        assert isinstance(component, Converter)
+        data = ConversionData(
+            rows=self.training_data(with_trial=False),
+            labelled=self.labels("target") is not None,
+            predict=self.predict,
+            generator=self.train_generator() if component.uses_generator else None,
+        )
+        trained: TrainedConverter = self.settings.converter.build()(data, self.job("converter"))
         return trained
 
 

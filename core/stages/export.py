@@ -17,6 +17,7 @@ logger = logging.getLogger("shiftlens")
 
 EXAMPLES = 8  # real samples that an export is traced with
 BATCHES = (1, 2, 7, 64)
+CONVERTER = "converter.onnx"
 
 
 def work(context: Context) -> Outcome:
@@ -52,12 +53,37 @@ def work(context: Context) -> Outcome:
         to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
         parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
         context.progress(number + 1, len(parts))
-    (folder / GRID).unlink(missing_ok=True)  # of an earlier export, made of other models
+    for name in (GRID, CONVERTER):  # of an earlier export, made of other models
+        (folder / name).unlink(missing_ok=True)
+    if context.settings.converter is not None:
+        parity["converter"] = _converter(context, folder / CONVERTER, metadata)
     write_manifest(folder, **_described(context, trained.latent))
     outputs = [f"bundle/{name}" for name in ("encoder.onnx", "decoder.onnx", "manifest.json")]
+    outputs += [f"bundle/{CONVERTER}"] if context.settings.converter is not None else []
     if context.facts("classifier")["exported"]:
         outputs += _fused_grid(context, folder)
     return Outcome(outputs, {"parity": parity, "latent": trained.latent})
+
+
+def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """converter.onnx, from a target sample to one of the source domain; returns its parity (¶82)."""
+    import torch
+
+    from shiftlens.export.bundle import CONVERTED
+    from shiftlens.export.parity import check_parity
+    from shiftlens.export.to_onnx import on_numpy, to_onnx
+
+    trained = context.train_converter()
+    target, labels = context.domain("target"), context.generator_labels("target")
+
+    def inputs(batch: int) -> dict[str, Any]:
+        rows = np.arange(batch) % len(target)
+        return {"x": target.batch(rows), **({"label": labels[rows]} if trained.needs_label else {})}
+
+    example = inputs(EXAMPLES)
+    tensors = tuple(torch.from_numpy(value) for value in example.values())
+    to_onnx(trained.module, tensors, list(example), [CONVERTED], path, {**metadata, "shiftlens.part": "converter"})
+    return check_parity(path, on_numpy(trained.module, [CONVERTED]), inputs, BATCHES)
 
 
 def _fused_grid(context: Context, folder: Path) -> list[str]:
@@ -113,6 +139,6 @@ def _described(context: Context, latent: int) -> dict[str, Any]:
 STAGE = Stage(
     "export",
     settings=("loss", "name", "grid.interpolation", "grid.calibrate"),
-    after=("data", "classifier", "score", "generator"),
+    after=("data", "classifier", "score", "generator", "converter"),
     work=work,
 )

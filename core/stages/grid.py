@@ -32,7 +32,9 @@ LEAK_SAMPLES = 4000
 
 
 def work(context: Context) -> Outcome:
-    pairs = _select(context)
+    pairs, skipped = _select(context), 0
+    if context.settings.converter is not None:
+        pairs, skipped = _convertible(context, pairs)
     grids = []
     for number, pair in enumerate(pairs):
         grids.append(_grid(context, pair))
@@ -54,6 +56,7 @@ def work(context: Context) -> Outcome:
         "leak": leak(*_latents(context), seed=context.general.seed).model_dump(),
         "reached": float(figures["reached"][generated].mean()),
         "providers": context.bundle.providers,
+        "skipped": skipped,
     }
     return Outcome(outputs, facts)
 
@@ -77,15 +80,37 @@ def _select(context: Context) -> list[Pair]:
     return pairs
 
 
+def _convertible(context: Context, pairs: list[Pair]) -> tuple[list[Pair], int]:
+    """Each pair's target sample on both sides, where converting it brings its loss down; and how many others (¶83)."""
+    places = list(dict.fromkeys(pair.target for pair in pairs))
+    kept = []
+    for place in places:
+        (loss_after, loss), _ = _losses_and_samples(context, Pair(place, place))
+        if loss_after < loss:
+            kept.append(Pair(place, place))
+    if not kept:
+        raise InputError(
+            f"the style converter brings down the loss of none of the {len(places)} target samples picked; train it "
+            "for more steps, choose another, or set converter to null"
+        )
+    return kept, len(places) - len(kept)
+
+
+def _losses_and_samples(context: Context, pair: Pair) -> tuple[npt.NDArray[np.float64], FloatArray]:
+    """The losses ``(2,)`` and the samples ``(2, *sample)`` of a pair; converted, its source side is made (¶83)."""
+    target = context.domain("target").batch(np.array([pair.target]))
+    loss = context.scores("target").loss[pair.target]
+    if context.settings.converter is None:
+        source, loss_source = context.domain("source").batch(np.array([pair.source])), context.scores("source").loss
+        return np.array([loss_source[pair.source], loss]), np.concatenate([source, target])
+    label = context.generator_labels("target")[[pair.target]]
+    made = context.bundle.convert(target, label)
+    return np.array([context.score(made, label).loss[0], loss]), np.concatenate([made, target])
+
+
 def _grid(context: Context, pair: Pair) -> PairGrid:
     bundle, settings = context.bundle, context.general.grid
-    samples = np.concatenate(
-        [
-            context.domain(name).batch(np.array([index]))
-            for name, index in zip(DOMAINS, (pair.source, pair.target), strict=True)
-        ]
-    )
-    loss = np.array([context.scores("source").loss[pair.source], context.scores("target").loss[pair.target]])
+    loss, samples = _losses_and_samples(context, pair)
 
     def calibrated(
         z: FloatArray, requested: npt.NDArray[np.float64], label: IntArray
@@ -95,7 +120,7 @@ def _grid(context: Context, pair: Pair) -> PairGrid:
     return grid_of_pair(
         samples,
         loss,
-        int(context.generator_labels("source")[pair.source]),
+        int(context.generator_labels(context.source_side)[pair.source]),
         bundle.encode,
         bundle.decode,
         context.score,

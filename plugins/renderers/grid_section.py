@@ -39,6 +39,7 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
         loss_name=results.loss_name,
         loss_unit=results.loss_unit,
         left_out=left_out,
+        converted=results.converter is not None,
         how_to_read=_how_to_read(results),
         warning=_grid_warning(results),
     )
@@ -107,11 +108,15 @@ def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, s
 
 
 def _sample_name(role: str, pair: PairResult) -> str:
+    if role == "source" and pair.converted:
+        return f"{_sample_name('target', pair)}, converted"
     name: str = getattr(pair, f"{role}_name")
     return name or f"{role} #{getattr(pair, role)}"
 
 
 def _real_name(cell: Cell, pair: PairResult, row: int) -> str:
+    if cell.converted:
+        return f"converted from the real sample {_sample_name('target', pair)}"
     if not cell.real:
         return ""
     return f"real sample: {_sample_name('source' if row == 0 else 'target', pair)}"
@@ -138,6 +143,7 @@ def _cell(cell: Cell, picture: Picture, scale: LossScale, real: str, place: str)
         tick=scale.bar(cell.requested),
         wrong=not cell.correct,
         real=cell.real,
+        converted=cell.converted,
     )
 
 
