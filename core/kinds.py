@@ -158,6 +158,8 @@ class TrainingData:
         role: ``(N,)`` int8, one of SOURCE, TARGET, TRIAL.
         loss_before: ``(N,)`` float64; for trial rows the loss before the change, else equal to ``loss``.
         sample_shape, kind, classes: as in `Domain`; ``classes`` is their number.
+        predict: the classifier under analysis, ``(n, *sample) float32 -> (n, classes)`` probabilities; None where a
+            generator is trained without one.
     """
 
     batch: Callable[[IntArray], FloatArray]
@@ -168,6 +170,7 @@ class TrainingData:
     sample_shape: tuple[int, ...]
     kind: str
     classes: int
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]] | None = None
 
     def __len__(self) -> int:
         return len(self.loss)

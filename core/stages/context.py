@@ -259,6 +259,7 @@ class Context:
             sample_shape=source.sample_shape,
             kind=source.kind,
             classes=len(self.classes),
+            predict=lambda x: self.predict(x),
         )
 
     def train_generator(self) -> TrainedGenerator:
