@@ -41,6 +41,9 @@ logger = logging.getLogger("shiftlens")
 
 AVERAGE = 0.99  # of the moving average stays at each step; less at first
 WARMUP = 0.05  # of the training, in which the others' advice gains weight
+NOISE = (
+    0.1  # in the network's units, before the student looks: what is too fine to survive it does not count as content
+)
 COARSE = 8  # px or values a side, to which samples are averaged before their distribution is compared
 DIRECTIONS = 64  # along which it is compared
 UNIT_ROWS = 512  # rows that the distance before any conversion is taken from
@@ -184,7 +187,8 @@ class _Trainee(Trainee):
         loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike)
         advised = settings.adversarial * sum(told)
         if self.student is not None:
-            advised = advised + settings.content * cross_entropy(self.student(self._held(converted)), batch.label)
+            seen = self._held(converted) + NOISE * torch.randn_like(converted)
+            advised = advised + settings.content * cross_entropy(self.student(seen), batch.label)
         loss = loss + min(1.0, done / WARMUP) * advised  # discriminators and student know nothing at first
         yield "converters", loss
         self._update_average()

@@ -101,7 +101,11 @@ class ConverterNetwork(nn.Module):
         )
         self.middle = nn.Sequential(*(_Residual(conv, widths[-1]) for _ in range(blocks)))
         self.up = nn.ModuleList(
-            nn.Sequential(transposed(2 * widths[level], max(widths[level - 1], width // 2), 4, 2, 1), nn.LeakyReLU(0.2))
+            nn.Sequential(
+                transposed(2 * widths[level], max(widths[level - 1], width // 2), 4, 2, 1),
+                nn.LeakyReLU(0.2),
+                _Smooth(dims),
+            )
             for level in range(levels, 0, -1)
         )
         self.last = _starting_at_zero(conv(max(shape[0], width // 2) + shape[0], shape[0], 3, 1, 1))
@@ -127,6 +131,22 @@ def _starting_at_zero(layer: nn.Module) -> nn.Module:
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
+
+
+class _Smooth(nn.Module):
+    """Mean of each two neighbours: takes out the stripes of period two that enlarging by transposed convolutions makes.
+
+    With them a converter can make thick strokes look thin to every statistic, and to nobody who looks.
+    """
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.padding = [1, 0] * dims
+        self.mean = nn.AvgPool1d(2, 1) if dims == 1 else nn.AvgPool2d(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        smooth: Tensor = self.mean(pad(x, self.padding, mode="replicate"))
+        return smooth
 
 
 class _Move(nn.Module):
@@ -155,11 +175,11 @@ class _Move(nn.Module):
         found = REACH * torch.tanh(SLOWNESS * self.read(x))
         wide = x if x.ndim == 4 else x[:, :, None]
         if x.ndim == 4:
-            change = self.places @ found.unflatten(1, (3, 2))  # (N, values, 2)
+            change = self.places @ found.reshape(-1, 3, 2)  # (N, values, 2)
         else:
             along = self.places[:, ::2] @ found[:, :, None]  # (N, values, 1)
             change = torch.cat([along, torch.zeros_like(along)], dim=2)
-        grid = (self.places[:, :2] + change).unflatten(1, self.picture)  # (N, H, W, 2)
+        grid = (self.places[:, :2] + change).reshape(-1, *self.picture, 2)  # (N, H, W, 2)
         moved = grid_sample(wide, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return moved if x.ndim == 4 else moved[:, :, 0]
 

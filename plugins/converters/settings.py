@@ -27,5 +27,5 @@ class CycleganSettings(ComponentSettings):
     )
     identity: float = Field(1.0, ge=0, description="weight of leaving alone what already is of the source")
     content: float = Field(
-        0.5, ge=0, description="weight of the classifier finding the label on the converted sample; 0: no such term"
+        0.3, ge=0, description="weight of the classifier finding the label on the converted sample; 0: no such term"
     )
