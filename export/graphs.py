@@ -29,8 +29,8 @@ def load(path: Path) -> Any:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def save(model: Any, path: Path) -> None:
-    """Check a model and write it whole, as one file.
+def save(model: Any, path: Path, check: bool = True) -> None:
+    """Check a model (one that was checked elsewhere need not be again) and write it whole, as one file.
 
     Raises:
         ExportError: it is not valid ONNX, or above the 2 GB that one file can hold.
@@ -38,15 +38,16 @@ def save(model: Any, path: Path) -> None:
     import onnx
 
     try:
-        onnx.checker.check_model(model)
+        if check:
+            onnx.checker.check_model(model)
         content = model.SerializeToString()
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ExportError(f"{path.name} cannot be written as ONNX: {error}") from None
     write_bytes(path, content)
 
 
-def signature(path: Path) -> tuple[int, list[dict[str, Any]], list[dict[str, Any]]]:
-    """Opset, inputs and outputs of a file; a dimension that may vary is a name, ``"batch"`` where it has none."""
+def signature(path: Path) -> tuple[dict[str, int], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Opset and IR version, inputs and outputs of a file; a dimension that may vary is a name, ``"batch"`` where it has none."""
     from onnx import helper
 
     model = load(path)
@@ -59,7 +60,7 @@ def signature(path: Path) -> tuple[int, list[dict[str, Any]], list[dict[str, Any
 
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return (
-        opset,
+        {"opset": opset, "ir_version": model.ir_version},
         [told(value) for value in model.graph.input if value.name not in weights],
         [told(value) for value in model.graph.output],
     )
@@ -71,6 +72,11 @@ def set_metadata(model: Any, metadata: Mapping[str, str]) -> None:
     for key in sorted(metadata):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, metadata[key]
+
+
+def add_metadata(model: Any, metadata: Mapping[str, str]) -> None:
+    """Add to a model's metadata; what it had under other keys stays."""
+    set_metadata(model, {**{entry.key: entry.value for entry in model.metadata_props}, **metadata})
 
 
 def strip_origins(model: Any) -> None:

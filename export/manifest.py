@@ -252,12 +252,12 @@ def _parsed(path: Path, raw: dict[str, Any]) -> Manifest:
 
 
 def _described(folder: Path, model: str, manifest: Manifest) -> dict[str, Any]:
-    """Opset, inputs and outputs of one model, as they stand in its file."""
+    """Opset, IR version, inputs and outputs of one model, as they stand in its file."""
     from shiftlens.export import graphs
 
-    opset, inputs, outputs = graphs.signature(folder / f"{model}.onnx")
+    version, inputs, outputs = graphs.signature(folder / f"{model}.onnx")
     return {
-        "opset": opset,
+        **version,
         "inputs": [{**tensor, **_told(model, tensor["name"], manifest, True)} for tensor in inputs],
         "outputs": [{**tensor, **_told(model, tensor["name"], manifest, False)} for tensor in outputs],
     }
