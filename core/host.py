@@ -6,7 +6,6 @@ loader dies of the first ImportError and silently skips a second distribution th
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
@@ -22,6 +21,7 @@ import pluggy
 
 from shiftlens.core import hookspecs
 from shiftlens.core.errors import PluginError
+from shiftlens.core.errors import near_miss as near_miss
 from shiftlens.core.kinds import KINDS, Component, ComponentSettings
 
 logger = logging.getLogger("shiftlens")
@@ -30,12 +30,6 @@ GROUP = "shiftlens"
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 OBSERVERS = ("run_started", "stage_started", "step", "stage_finished", "run_finished")
 C = TypeVar("C", bound=Component)
-
-
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """``'did you mean "x"? '`` or nothing: the beginning of the sentence that lists what there is."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 @dataclass(frozen=True)

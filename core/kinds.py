@@ -102,6 +102,7 @@ class ProvidedClassifier:
     Attributes:
         onnx: path of a file with one input ``(N, *sample)`` float32 and one output ``(N, classes)``.
         function: ``(N, *sample) float32 -> (N, classes)``, for classifiers that cannot be exported.
+        why_no_onnx: why there is no file, where there is none.
         output: ``"logits"``, ``"probabilities"``, or ``"auto"`` to let the host tell them apart.
         classes: the class names in the order of the output's columns; None: the source's labels, sorted.
         accuracy: accuracy on held-out source samples, where it was trained here.
@@ -111,6 +112,7 @@ class ProvidedClassifier:
 
     onnx: Path | None = None
     function: Callable[[FloatArray], FloatArray] | None = None
+    why_no_onnx: str = ""
     output: str = "auto"
     classes: tuple[str, ...] | None = None
     accuracy: float | None = None

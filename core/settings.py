@@ -196,11 +196,11 @@ def load_settings(path: str | Path, host: Host | None = None, overrides: Iterabl
         raise InputError(f"the settings file {path} cannot be read: {error}") from None
     raw, lines, mistakes = read_yaml(text, str(path))
     for override in overrides:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     return _resolve(raw, path.resolve().parent, host or Host(), lines, mistakes, str(path))
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
     """Set ``key.path=value`` in the raw mapping; the value is YAML."""
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
