@@ -7,6 +7,7 @@ tripped; 2 the input is wrong; 3 a fault of shiftlens; 130 interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -153,20 +154,29 @@ def _tell(finished: Run, gates: Iterable[Any]) -> int:
     return GATE_TRIPPED if tripped else 0
 
 
+class _Warnings(logging.Handler):
+    """What goes wrong without stopping a run, on stderr as it happens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"warning: {record.getMessage()}", err=True)
+
+
 class _shown:
-    """Show progress while the block runs, and leave the terminal as it was whatever happens."""
+    """Show progress and warnings while the block runs, and leave the terminal as it was whatever happens."""
 
     def __init__(self, host: Host, quiet: bool) -> None:
         from shiftlens.core.progress import progress_observer
 
         self.observer = None if quiet else progress_observer()
+        self.warnings = _Warnings(logging.WARNING)
         if self.observer is not None:
             host.register(self.observer, "progress")
 
     def __enter__(self) -> None:
-        return None
+        logging.getLogger("shiftlens").addHandler(self.warnings)
 
     def __exit__(self, *exception: object) -> None:
+        logging.getLogger("shiftlens").removeHandler(self.warnings)
         if hasattr(self.observer, "close"):
             self.observer.close()
 

@@ -12,7 +12,8 @@ import logging
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -180,6 +181,36 @@ class Host:
                 if not any(p.plugin == name and event in p.reason for p in self.problems):
                     logger.warning("observer %s failed at %s: %r; the run goes on", name, event, error)
                     self.problems.append(Problem(name, "", f"observer failed at {event}: {error!r}"))
+
+    @contextmanager
+    def watched_by(self, observers: Mapping[str, Callable[[], Any]]) -> Iterator[None]:
+        """Build these observers, tell them too while the block runs, and close them; none of them can stop it.
+
+        Args:
+            observers: by name, what builds an `ObserverWorker`.
+        """
+        watching: list[tuple[str, Any]] = []
+        for name, build in observers.items():
+            try:
+                worker = build()
+                self._check_hook_names(worker)
+                self._manager.register(worker, name=f"observer {name}")
+                watching.append((name, worker))
+            except Exception as error:
+                self._unobserved(name, f"is left out: {error}")
+        try:
+            yield
+        finally:
+            for name, worker in watching:
+                self._manager.unregister(worker)
+                try:
+                    worker.close()
+                except Exception as error:
+                    self._unobserved(name, f"could not be closed: {error!r}")
+
+    def _unobserved(self, name: str, reason: str) -> None:
+        logger.warning("the observer %s %s; the run goes on", name, reason)
+        self.problems.append(Problem(f"observer {name}", "", reason))
 
     def _load_entry_points(self) -> None:
         found = [(d, e) for d in metadata.distributions() for e in d.entry_points if e.group == GROUP]

@@ -311,6 +311,24 @@ class TargetWorker(Protocol):
     def __call__(self, bundle: Path, out: Path) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Observer(Component):
+    """Follows a run that names it under ``observers``. The worker follows `ObserverWorker`."""
+
+    kind: ClassVar[str] = "observer"
+
+
+class ObserverWorker(Protocol):
+    """An object with any of the hooks that tell what happens, each marked with ``hookimpl``.
+
+    They are ``shiftlens_run_started``, ``shiftlens_stage_started``, ``shiftlens_step``, ``shiftlens_stage_finished``
+    and ``shiftlens_run_finished``. What they raise is logged and stops nothing. ``close()`` is called at the end, also
+    when the run was cut off.
+    """
+
+    def close(self) -> None: ...
+
+
 KINDS: tuple[type[Component], ...] = (
-    Reader, Classifier, Generator, Selector, Factor, Loss, Renderer, Target,
+    Reader, Classifier, Generator, Selector, Factor, Loss, Renderer, Target, Observer,
 )  # fmt: skip

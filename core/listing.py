@@ -138,6 +138,7 @@ def _plain(value: Any) -> Any:
 
 
 SLOT_OF = {"selector": "selector", "generator": "generator", "loss": "loss", "classifier": "classifier"}
+SLOTS_OF_MANY = {"factor": "factors", "renderer": "reports", "observer": "observers"}
 
 
 def _example(offer: Offer) -> str:
@@ -152,9 +153,7 @@ def _example(offer: Offer) -> str:
         return yaml.safe_dump({SLOT_OF[component.kind]: values}, sort_keys=False).rstrip()
     if component.kind == "target":
         return f"shiftlens export RUN --target {component.name} --out DIR"
-    return yaml.safe_dump(
-        {"reports" if component.kind == "renderer" else "factors": [values]}, sort_keys=False
-    ).rstrip()
+    return yaml.safe_dump({SLOTS_OF_MANY[component.kind]: [values]}, sort_keys=False).rstrip()
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

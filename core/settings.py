@@ -28,6 +28,7 @@ from shiftlens.core.kinds import (
     Factor,
     Generator,
     Loss,
+    Observer,
     Reader,
     Renderer,
     Selector,
@@ -71,6 +72,7 @@ class Slot:
     help: str
     required: bool = False
     many: bool = False
+    auto: bool = False  # a slot of many that may say "auto"
 
 
 SLOTS: dict[str, Slot] = {
@@ -78,10 +80,11 @@ SLOTS: dict[str, Slot] = {
     "target": Slot(Reader, "the data after the shift, on which it is bad", required=True),
     "classifier": Slot(Classifier, "the model under analysis: a file, a callable, or {train: ...}", required=True),
     "loss": Slot(Loss, "how wrong the classifier is on one sample"),
-    "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True),
+    "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True, auto=True),
     "generator": Slot(Generator, "encoder and decoder, the decoder conditioned on the loss"),
     "selector": Slot(Selector, "picks the pairs to be shown"),
     "reports": Slot(Renderer, "what to write at the end", many=True),
+    "observers": Slot(Observer, "what follows the run, such as a tracker of experiments", many=True),
 }
 
 
@@ -127,6 +130,7 @@ class Settings:
         source, target, classifier, loss, generator, selector: the component in each slot.
         factors: None for ``auto``, else the factors asked for.
         reports: the renderers to run at the end.
+        observers: what is told of the run as it goes; the results do not depend on them.
         base: the folder that relative paths started from.
     """
 
@@ -139,6 +143,7 @@ class Settings:
     generator: Choice
     selector: Choice
     reports: tuple[Choice, ...]
+    observers: tuple[Choice, ...]
     base: Path
 
     @classmethod
@@ -309,7 +314,7 @@ def _resolve(
         value = raw[name] if raw.get(name) is not None else defaults().get(name)
         if value is None:
             resolver.mistake((name,), f"is missing: {slot.help}")
-        elif slot.many and value == "auto":
+        elif slot.auto and value == "auto":
             chosen[name] = None
         elif slot.many:
             values = value if isinstance(value, list) else [value]
@@ -360,7 +365,8 @@ def settings_schema(host: Host) -> dict[str, Any]:
                 variants.append({"$ref": f"#/$defs/{key}"})
         one: dict[str, Any] = {"anyOf": [{"enum": host.names(slot.kind)}, *variants], "description": slot.help}
         if slot.many:
-            one = {"anyOf": [{"const": "auto"}, {"type": "array", "items": one}], "description": slot.help}
+            auto = [{"const": "auto"}] if slot.auto else []
+            one = {"anyOf": [*auto, {"type": "array", "items": one}], "description": slot.help}
         schema["properties"][name] = one
     schema["properties"]["converter"] = {"type": "null", "description": "no style converter is installed"}
     schema["required"] = [name for name, slot in SLOTS.items() if slot.required]
