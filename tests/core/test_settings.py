@@ -167,5 +167,5 @@ def test_settings_without_a_name_are_those_of_the_default(tmp_path, host):
 def test_only_factors_may_be_auto(tmp_path, host):
     text = yaml.safe_dump({**MINIMAL, "factors": "auto", "reports": "auto", "observers": "tensorbord"})
     first, second = mistakes_of(tmp_path, text, host).mistakes
-    assert {first.key, second.key} == {"reports.0.name", "observers.0.name"}
+    assert {first.key, second.key} == {"reports[0].name", "observers[0].name"}
     assert 'did you mean "tensorboard"?' in f"{first} {second}"
