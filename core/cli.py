@@ -47,6 +47,7 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
         error.show()
         return WRONG_INPUT
     except ShiftlensError as error:
+        _show_strictly(error)
         click.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except (KeyboardInterrupt, click.Abort):
@@ -64,6 +65,15 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
         traceback.print_exc()
         click.echo("this is a fault of shiftlens; log.txt in the run directory tells how far it came", err=True)
         return OUR_FAULT
+
+
+def _show_strictly(error: ShiftlensError) -> None:
+    """In strict mode, the traceback of the plugin's own code that is behind an error."""
+    import os
+    import traceback
+
+    if os.environ.get("SHIFTLENS_STRICT") == "1" and error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
 
 
 @cli.command()

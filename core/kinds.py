@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from shiftlens.core.scoring import Scores
 
 API_VERSION = 1
+"""The number of the plugin API. A plugin says which one it was written for with ``shiftlens_api = 1`` in its module."""
+
+OLDEST_API = 1
+"""The oldest number that still works; plugins that say nothing were written for 1."""
 
 
 class ComponentSettings(BaseModel):

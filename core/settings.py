@@ -18,9 +18,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from shiftlens.core.descriptions import NAME
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError
 from shiftlens.core.grid import LARGEST_SIDE
-from shiftlens.core.host import NAME, Host, near_miss
+from shiftlens.core.host import Host, near_miss
 from shiftlens.core.kinds import (
     Classifier,
     Component,
