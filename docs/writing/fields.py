@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
@@ -19,14 +20,17 @@ HEAD = ("key", "type", "default", "meaning")
 LIMITS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 
 
-def component(found: Component, heading: str = "###") -> str:
-    """A component for people: what it does, where it comes from, its settings."""
-    parts = [f"{heading} {found.name}", f"{found.summary[0].upper()}{found.summary[1:]}."]
-    if found.reference:
-        parts.append(f"Source: {found.reference}")
-    key = name_key(type(found))
-    parts.append(settings_table(found.settings) or f"No settings but `{key}: {found.name}`.")
-    return "\n\n".join(parts)
+def components(found: Sequence[Component]) -> str:
+    """Components for people: a table of all, then the settings of those that have any."""
+    if not found:
+        return "None yet."
+    rows = [(_named(one), one.summary, one.reference) for one in found]
+    sections = [f"### {one.name}\n\n{settings_table(one.settings)}" for one in found if one.settings.model_fields]
+    return "\n\n".join([table((name_key(type(found[0])), "what it is", "source"), rows), *sections])
+
+
+def _named(one: Component) -> str:
+    return f"[`{one.name}`](#{one.name})" if one.settings.model_fields else name(one.name)
 
 
 def settings_table(model: type[BaseModel], prefix: str = "") -> str:
@@ -72,6 +76,14 @@ def shown_type(annotation: Any) -> str:
     return str(annotation).removeprefix("typing.")
 
 
+def linked(annotation: Any) -> str:
+    """The type, with a link to each class that has a section of its own."""
+    text = shown_type(annotation)
+    for word in re.findall(r"\b[A-Z]\w+", text):
+        text = text.replace(word, "anything" if word == "Any" else f"[{word}](#{word.lower()})")
+    return text
+
+
 def limits(info: FieldInfo) -> str:
     """``, ≥ 1, ≤ 64`` or nothing."""
     found = [
@@ -99,7 +111,7 @@ def default(info: FieldInfo) -> str:
 def described(model: type[BaseModel]) -> str:
     """A class of the results: its docstring and its fields."""
     rows = [
-        (name(info.alias or key), shown_type(info.annotation), default(info), info.description or "")
+        (name(info.alias or key), linked(info.annotation), default(info), info.description or "")
         for key, info in model.model_fields.items()
     ]
     return f"{doc(model)}\n\n{table(HEAD, rows)}"

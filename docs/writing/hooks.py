@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import re
 import typing
 from typing import Any
 
 from shiftlens.core import hookspecs, kinds
-from shiftlens.core.kinds import Component
-from writing.fields import component
-from writing.markdown import code, doc, name, summary, table
+from writing.fields import components
+from writing.markdown import attributes, code, doc, name, prose, summary, table
 from writing.source import HOOKS, KIND_OF, built_ins
 
 
@@ -28,7 +26,7 @@ def index() -> str:
             "## Hooks that offer something",
             table(("hook", "does"), offering),
             "## Hooks that are told what happens",
-            "What they raise is logged once, and never stops a run. They may take as many of their arguments as they want.",
+            "What they raise is logged once, and never stops a run. They may leave out arguments that they do not need.",
             table(("hook", "does"), telling),
         ]
     )
@@ -41,12 +39,10 @@ def page(hook: str) -> str:
     if hook in KIND_OF:
         kind = KIND_OF[hook]
         worker = getattr(kinds, f"{kind.__name__}Worker")
-        parts += [f"## What it yields: `{kind.__name__}`", doc(kind), _description_fields(kind)]
+        parts += [f"## What it yields: `{kind.__name__}`", prose(kind), _dataclass_fields(kind)]
         parts += [f"## What is built: `{worker.__name__}`", doc(worker), _methods(worker)]
         parts += [_handed_over(passed) for passed in _passed(worker)]
-        own = built_ins(kind)
-        if own:
-            parts += ["## Built in", *(component(found) for found in own)]
+        parts += ["## Built in", components(built_ins(kind))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -59,27 +55,20 @@ def _signature(label: str, function: Any) -> str:
     return f"def {label}{plain}: ..."
 
 
-def _description_fields(kind: type[Component]) -> str:
-    """The fields of a description, with what the docstrings say of them."""
-    told = {**_attributes(Component), **_attributes(kind)}
+def _dataclass_fields(described: type) -> str:
+    """The fields of a dataclass, with what its docstring and those of its bases say of them."""
+    told = {word: text for base in reversed(described.__mro__) for word, text in attributes(base).items()}
     rows = [
         (name(field.name), name(str(field.type)), _default(field), told.get(field.name, ""))
-        for field in dataclasses.fields(kind)
+        for field in dataclasses.fields(described)
     ]
     return table(("field", "type", "default", "meaning"), rows)
 
 
-def _attributes(kind: type) -> dict[str, str]:
-    """``name: text`` of a docstring's attributes."""
-    found = re.findall(r"^- (`.+?`): (.*)$", doc(kind), re.MULTILINE)
-    return {word.strip("` "): text for words, text in found for word in words.split(",")}
-
-
 def _default(field: dataclasses.Field[Any]) -> str:
     if field.default is not dataclasses.MISSING:
-        value = field.default
-        return name(getattr(value, "__name__", None) or repr(value))
-    return "" if field.default_factory is not dataclasses.MISSING else "required"
+        return name(getattr(field.default, "__name__", None) or repr(field.default))
+    return "empty" if field.default_factory is not dataclasses.MISSING else "required"
 
 
 def _methods(worker: type) -> str:
@@ -112,8 +101,5 @@ def _hints(method: Any) -> list[Any]:
 
 
 def _handed_over(passed: type) -> str:
-    fields = ""
-    if dataclasses.is_dataclass(passed):
-        rows = [(name(field.name), name(str(field.type)), _default(field)) for field in dataclasses.fields(passed)]
-        fields = table(("field", "type", "default"), rows)
-    return f"### {passed.__name__}\n\n{name(f'{passed.__module__}.{passed.__name__}')}\n\n{doc(passed)}\n\n{fields}"
+    fields = _dataclass_fields(passed) if dataclasses.is_dataclass(passed) else ""
+    return f"### {passed.__name__}\n\n{name(f'{passed.__module__}.{passed.__name__}')}\n\n{prose(passed)}\n\n{fields}"

@@ -21,6 +21,17 @@ def doc(thing: object) -> str:
     return "\n\n".join(part.strip("\n") for part in parts if part.strip())
 
 
+def prose(thing: object) -> str:
+    """The same without the list of attributes, for classes whose fields stand in a table."""
+    return doc(thing).split("**Attributes**")[0].strip()
+
+
+def attributes(thing: object) -> dict[str, str]:
+    """What a docstring says of each attribute."""
+    found = re.findall(r"^- (`[^:]+`): (.*)$", doc(thing), re.MULTILINE)
+    return {word.strip("` "): text for words, text in found for word in words.split(",")}
+
+
 def summary(thing: object) -> str:
     """The first paragraph of a docstring, on one line."""
     return " ".join(_inline((inspect.getdoc(thing) or "").split("\n\n")[0]).split())

@@ -12,12 +12,12 @@ from shiftlens.core.results import Results
 from writing.fields import described
 from writing.markdown import doc
 
-VALID = "What stands here keeps its name and meaning; fields may be added ([Growing without breaking](../compatibility.md))."
+KEPT = "How this document may grow, and what stays: [Growing without breaking](../compatibility.md)."
 
 
 def page() -> str:
     """The whole document, then each of its parts in the order in which they are met."""
-    parts = ["# results.json", doc(results), VALID, "## The document", described(Results)]
+    parts = ["# results.json", doc(results), KEPT, "## The document", described(Results)]
     for model in _parts(Results):
         parts += [f"## {model.__name__}", described(model)]
     return "\n\n".join(parts)

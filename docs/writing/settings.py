@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from shiftlens.core.settings import SLOTS, General, defaults, name_key
-from writing.fields import component, settings_table
+from writing.fields import components, settings_table
 from writing.markdown import name, table
 from writing.source import built_ins, plural
 
@@ -27,7 +27,12 @@ and `shiftlens plugins show NAME` prints the settings of one component, those of
 def page() -> str:
     """The whole page."""
     slots = [
-        (f"[`{key}`](#slot-{key})", f"{'list of ' if slot.many else ''}{slot.kind.kind}", _default(key), slot.help)
+        (
+            f"[`{key}`](#slot-{key})",
+            f"list of {plural(slot.kind)}" if slot.many else slot.kind.kind,
+            _default(key),
+            slot.help,
+        )
         for key, slot in SLOTS.items()
     ]
     parts = [INTRODUCTION, "## Values", settings_table(General), "## Slots"]
@@ -41,10 +46,8 @@ def page() -> str:
             continue
         shown[slot.kind.kind] = key
         hook = f"shiftlens_{plural(slot.kind)}"
-        parts.append(
-            f"Named by `{name_key(slot.kind)}`; plugins add to them by the hook [`{hook}`](hooks/{hook}.md)."
-        )
-        parts += [component(found) for found in built_ins(slot.kind)]
+        parts.append(f"Named by `{name_key(slot.kind)}`; plugins add to them by the hook [`{hook}`](hooks/{hook}.md).")
+        parts.append(components(built_ins(slot.kind)))
     return "\n\n".join(parts)
 
 
