@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def offers_called(host: Host, name: str, kind: str | None = None) -> list[Offer]
 
 
 def check_offers(
-    offers: Sequence[Offer], settings: Mapping[str, Any], told: Callable[[Offer, Finding], None]
+    offers: Sequence[Offer], settings: Mapping[str, Any], told: Callable[[Finding], None]
 ) -> list[dict[str, Any]]:
     """Check several offers; one whose settings are missing is told as such, and the others go on.
 
@@ -113,7 +114,7 @@ def check_offers(
         }  # fmt: skip
         try:
             for finding in findings(component, settings):
-                told(offer, finding)
+                told(finding)
                 entry["rules"].append(finding.plain())
                 if finding.status == "broken":
                     entry["status"] = "broken"
@@ -121,6 +122,27 @@ def check_offers(
             entry["status"], entry["reason"] = "not checked", str(error)
         table.append(entry)
     return table
+
+
+def findings_text(table: Sequence[Mapping[str, Any]]) -> str:
+    """The table of `check_offers` for people: one line per component, and under it what is not in order."""
+    lines = []
+    for entry in table:
+        counts = Counter(found["status"] for found in entry["rules"])
+        told = ", ".join(f"{counts[status]} {status}" for status in ("kept", "broken", "left out") if counts[status])
+        reason = entry["reason"] or told
+        lines.append(f"{entry['kind']} {entry['name']} ({entry['origin']}): {entry['status']}: {reason}")
+        for found in entry["rules"]:
+            if found["status"] == "broken":
+                lines += [
+                    f"  {found['rule']}",
+                    f"    expected: {found['expected']}",
+                    f"    seen:     {found['seen']}",
+                    f"    rule:     {found['stands']}",
+                ]
+            elif found["status"] == "left out":
+                lines.append(f"  {found['rule']}: left out: {found['seen']}")
+    return "\n".join(lines)
 
 
 CHECKERS: dict[str, Callable[..., None]] = {f"check_{kind.kind}": checker(kind) for kind in KINDS}

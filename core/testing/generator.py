@@ -104,7 +104,8 @@ def lowers_its_loss(subject: GeneratorSubject) -> None:
     """Samples come back better than their mean would: a squared error below 0.9 of the variance. Where the history
     tells a training loss, its last figure is below its first."""
     x = subject.data.batch(subject.rows)
-    spread = np.maximum(x.std(0), 1e-3 * max(float(x.std()), 1e-9))  # columns of a table have units of their own
+    others = tuple(axis for axis in range(x.ndim) if axis != 1)  # channels and columns have units of their own
+    spread = np.maximum(x.std(others, keepdims=True), 1e-9)
     error, variance = float((((subject.back - x) / spread) ** 2).mean()), float((((x - x.mean(0)) / spread) ** 2).mean())
     told = f"{error:.3g}, of a variance of {variance:.3g}"
     expect(error < BETTER_THAN_MEAN * variance, f"a squared error below {BETTER_THAN_MEAN:g} of the variance", told)

@@ -68,7 +68,7 @@ def _patches() -> tuple[FloatArray, IntArray]:
 
     found, labels = [], []
     for label, photograph in enumerate(load_sample_images().images):
-        for top in range(0, 416, 46):
+        for top in range(0, 395, 46):
             for left in range(0, 600, 46):
                 found.append(photograph[top : top + 32, left : left + 32].transpose(2, 0, 1))
                 labels.append(label)

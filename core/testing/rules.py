@@ -161,11 +161,11 @@ def look_at(subject: Subject, of: Sequence[Rule]) -> Iterator[Finding]:
     stopped_by = ""
     for one in of:
         if stopped_by and one.kind != EVERY:
-            yield Finding(one, "left out", seen=f'nothing to look at while "{stopped_by}" is broken')
+            yield Finding(one, "left out", seen=f'nothing to look at without "{stopped_by}"')
             continue
         begun = time.perf_counter()
         finding = _look(subject, one)
-        if finding.status == "broken" and one.first:
+        if finding.status != "kept" and one.first:
             stopped_by = one.name
         yield Finding(finding.rule, finding.status, finding.expected, finding.seen, time.perf_counter() - begun)
 
