@@ -77,7 +77,13 @@ def _show_strictly(error: ShiftlensError) -> None:
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("shiftlens-demo"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("shiftlens-demo"),
+    show_default=True,
+    help="Folder for the data, the settings and the run.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
 @quiet
 def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
