@@ -26,7 +26,7 @@ def index() -> str:
             "## Hooks that offer something",
             table(("hook", "does"), offering),
             "## Hooks that are told what happens",
-            "What they raise is logged once, and never stops a run. They may leave out arguments that they do not need.",
+            "What they raise is logged once and stops nothing. They may leave out arguments that they do not need.",
             table(("hook", "does"), telling),
         ]
     )

@@ -15,6 +15,7 @@ from realdata import ROOT
 from shiftlens import Host
 from shiftlens.core import hookspecs
 from shiftlens.core.cli import cli
+from shiftlens.core.kinds import API_VERSION, OLDEST_API
 from shiftlens.core.results import Record, Results
 from shiftlens.core.settings import SLOTS, General
 
@@ -113,6 +114,12 @@ def test_every_field_of_the_results_is_there_and_explained():
 def test_every_benchmark_is_included():
     told = reference("benchmarks")
     assert all(f'"benchmarks/{path.name}"' in told for path in (ROOT / "benchmarks").glob("*.md"))
+
+
+def test_the_page_on_compatibility_tells_the_api_numbers():
+    text = " ".join((DOCS / "compatibility.md").read_text().split())
+    assert f"It is **{API_VERSION}** (`shiftlens.core.kinds.API_VERSION`), and {OLDEST_API} is the oldest" in text
+    assert f"shiftlens_api = {API_VERSION}" in text
 
 
 def typed_commands():

@@ -29,10 +29,10 @@ def environment(folder: Path) -> dict[str, str]:
         script.write_text(f'#!/bin/sh\nexec "{python}" -m {command} "$@"\n')
         script.chmod(0o755)
     path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0", "PIP_NO_INDEX": "1"}
+    return {**os.environ, "PATH": path}
 
 
-@pytest.mark.slow
+@pytest.mark.wheel
 @pytest.mark.skipif(os.name == "nt", reason="the blocks are for a POSIX shell")
 def test_every_block_works_in_the_order_of_the_page(tmp_path: Path) -> None:
     environ = environment(tmp_path / "environment")
