@@ -351,9 +351,12 @@ def new(name: str, kind: str, out: Path | None) -> None:
 @click.argument("name")
 @click.option("--kind", metavar="KIND", help="Only what it offers of this kind.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting to check it with.")
+@click.option("--rule", "only", multiple=True, metavar="RULE", help="Look at this rule only.")
 @as_json
 @quiet
-def check(name: str, kind: str | None, overrides: tuple[str, ...], as_json: bool, quiet: bool) -> int:
+def check(
+    name: str, kind: str | None, overrides: tuple[str, ...], only: tuple[str, ...], as_json: bool, quiet: bool
+) -> int:
     """Hold a component, or all that a plugin or distribution offers, to the rules of its kind."""
     from shiftlens.core.host import Host
     from shiftlens.core.testing.check import check_offers, findings_text, offers_called
@@ -364,7 +367,7 @@ def check(name: str, kind: str | None, overrides: tuple[str, ...], as_json: bool
             click.echo(f"{finding.rule.anchor}: {finding.status} ({finding.seconds:.1f} s)", err=True)
 
     settings = dict(key_and_value(override) for override in overrides)
-    table = check_offers(offers_called(Host(), name, kind), settings, told)
+    table = check_offers(offers_called(Host(), name, kind), settings, only, told)
     click.echo(json.dumps(table, indent=2) if as_json else findings_text(table))
     return GATE_TRIPPED if any(entry["status"] != "ok" for entry in table) else 0
 

@@ -13,9 +13,8 @@ NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 def fault_of(component: object, kind: type[Component]) -> str:
     """What is wrong with a description, or an empty string."""
     if not isinstance(component, kind):
-        return (
-            f"shiftlens_{plural(kind.kind)} must yield {kind.__name__}(...) descriptions, not {type(component).__name__}"
-        )
+        hook, given = f"shiftlens_{plural(kind.kind)}", type(component).__name__
+        return f"{hook} must yield {kind.__name__}(...) descriptions, not {given}"
     if not (isinstance(component.name, str) and NAME.fullmatch(component.name)):
         return f"{component.name!r} is no name: lower-case words of letters and digits, joined by hyphens"
     where = f'{kind.kind} "{component.name}"'

@@ -77,8 +77,8 @@ def _examine_plugins(found: Examination) -> None:
         if plugin.heavy:
             found.plugin_imports[plugin.name] = list(plugin.heavy)
             found.problems.append(
-                f"the plugin {plugin.name} imports {' and '.join(plugin.heavy)} when it is loaded ({plugin.seconds:.1f} s "
-                "of every command); it should import them inside the worker"
+                f"the plugin {plugin.name} imports {' and '.join(plugin.heavy)} when it is loaded: "
+                f"{plugin.seconds:.1f} s of every command; it should import them inside the worker"
             )
         elif plugin.seconds > SLOW_PLUGIN:
             found.problems.append(

@@ -10,7 +10,6 @@ import difflib
 import inspect
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -304,7 +303,9 @@ class Host:
     def _take(self, entry: Plugin, kind: type[Component], component: Any) -> None:
         """One description, if nothing is wrong with it."""
         fault = fault_of(component, kind)
-        if not fault and any(o.component.kind == kind.kind and o.component.name == component.name for o in entry.offers):
+        if not fault and any(
+            o.component.kind == kind.kind and o.component.name == component.name for o in entry.offers
+        ):
             fault = f'offers the {kind.kind} "{component.name}" twice; the second is left out: give it another name'
         if fault:
             self._broken(entry, fault, PluginError(fault))

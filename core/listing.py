@@ -53,7 +53,9 @@ def listing_text(host: Host) -> str:
         if not offers:
             continue
         lines += ["", plural(kind.kind)]
-        lines += [f"  {row}" for row in _columns([(o.component.name, _origin(host, o), o.component.summary) for o in offers])]
+        lines += [
+            f"  {row}" for row in _columns([(o.component.name, _origin(host, o), o.component.summary) for o in offers])
+        ]
     faults = [(plugin, *status_of(host, plugin)) for plugin in host.plugins if status_of(host, plugin)[0] != "ok"]
     if faults:
         lines += ["", "not in order"]
@@ -71,7 +73,10 @@ def status_of(host: Host, plugin: Plugin) -> tuple[str, str]:
         if (others := _clash(host, offer))
     ]
     if clashes:
-        return "clash", f"{'; '.join(clashes)}: neither can be used until one is blocked (SHIFTLENS_BLOCK={plugin.name})"
+        return (
+            "clash",
+            f"{'; '.join(clashes)}: neither can be used until one is blocked (SHIFTLENS_BLOCK={plugin.name})",
+        )
     return "ok", ""
 
 

@@ -83,11 +83,13 @@ def write_plugin(name: str, kind: str, out: Path | None = None) -> Path:
 
 def _check(name: str, module: str, kind: str, folder: Path) -> None:
     if kind not in EXAMPLES:
-        raise InputError(f'"{kind}" is no kind of component; {near_miss(kind, EXAMPLES)}there are: {", ".join(EXAMPLES)}')
+        raise InputError(
+            f'"{kind}" is no kind of component; {near_miss(kind, EXAMPLES)}there are: {", ".join(EXAMPLES)}'
+        )
     if not NAME.fullmatch(name) or name[0].isdigit():
         raise InputError(
-            f'"{name}" is no name for a plugin: lower-case words of letters and digits, joined by hyphens, the first of '
-            "them a letter; for example my-generator"
+            f'"{name}" is no name for a plugin: lower-case words of letters and digits, joined by hyphens, and first '
+            "a letter; for example my-generator"
         )
     if folder.exists():
         raise InputError(f"{folder} is there already; choose another name, or another folder with --out")

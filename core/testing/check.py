@@ -30,12 +30,26 @@ SUBJECTS: dict[str, type[Subject]] = {
 """What the rules of each kind look at; `Subject` itself where nothing more is needed."""
 
 
-def findings(component: Component, settings: Mapping[str, Any], own: Any = None) -> Iterator[Finding]:
-    """Look at every rule for one component, in a folder that is removed afterwards.
+def findings(
+    component: Component, settings: Mapping[str, Any], own: Any = None, only: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Look at the rules for one component, in a folder that is removed afterwards.
+
+    Args:
+        own: the author's own samples in place of the kit's.
+        only: names of the rules to look at; all where none is given.
 
     Raises:
-        InputError: the settings do not fit, or some are required and missing.
+        InputError: no rule of such a name; the settings do not fit, or some are required and missing.
     """
+    wanted = rules(component.kind)
+    for name in only:
+        if name not in (known := [one.name for one in wanted]):
+            raise InputError(
+                f'no rule for a {component.kind} is called "{name}"; {near_miss(name, known)}there are: '
+                f"{', '.join(known)}"
+            )
+    wanted = [one for one in wanted if not only or one.name in only]
     try:
         read = settings_of(component, settings)
     except ValidationError as error:
@@ -46,7 +60,7 @@ def findings(component: Component, settings: Mapping[str, Any], own: Any = None)
         ) from None
     with tempfile.TemporaryDirectory(prefix="shiftlens-check-", ignore_cleanup_errors=True) as root:
         subject = SUBJECTS.get(component.kind, Subject)(component, read, Sandbox(Path(root)), own)
-        yield from look_at(subject, rules(component.kind))
+        yield from look_at(subject, wanted)
 
 
 def checker(kind: type[Component]) -> Callable[..., None]:
@@ -79,9 +93,7 @@ def offers_called(host: Host, name: str, kind: str | None = None) -> list[Offer]
         PluginError: there is none (with the near miss); or the plugin is there, and is broken, blocked or refused.
     """
     offers = [o for o in host.offers() if kind is None or o.component.kind == kind]
-    found = [o for o in offers if o.component.name == name] or [
-        o for o in offers if name in (o.plugin, o.distribution)
-    ]
+    found = [o for o in offers if o.component.name == name] or [o for o in offers if name in (o.plugin, o.distribution)]
     for plugin in host.plugins:
         if name in (plugin.name, plugin.distribution) and plugin.status != "ok":
             raise PluginError(f"the plugin {plugin.name} is {plugin.status}: {plugin.reason}")
@@ -93,12 +105,13 @@ def offers_called(host: Host, name: str, kind: str | None = None) -> list[Offer]
 
 
 def check_offers(
-    offers: Sequence[Offer], settings: Mapping[str, Any], told: Callable[[Finding], None]
+    offers: Sequence[Offer], settings: Mapping[str, Any], only: Sequence[str], told: Callable[[Finding], None]
 ) -> list[dict[str, Any]]:
     """Check several offers; one whose settings are missing is told as such, and the others go on.
 
     Args:
-        settings: used for every offer, by ``--set``.
+        settings: used for every offer.
+        only: names of the rules to look at; all where none is given.
         told: called after each rule.
 
     Returns:
@@ -113,7 +126,7 @@ def check_offers(
             "rules": [],
         }  # fmt: skip
         try:
-            for finding in findings(component, settings):
+            for finding in findings(component, settings, only=only):
                 told(finding)
                 entry["rules"].append(finding.plain())
                 if finding.status == "broken":

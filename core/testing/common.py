@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -59,11 +60,17 @@ def loads_light(subject: Subject) -> None:
     """The module that yields the description imports neither torch, onnxruntime nor scikit-learn: listings and
     reports stay quick, and work where those are not installed. The worker imports them when it runs."""
     module = getattr(subject.component.build, "__module__", "")
-    top = sys.modules.get(module)
-    if not module or getattr(getattr(top, "__spec__", None), "name", "") != module:
+    if not _importable(module):
         raise LeftOut(f"{module or 'build'} is no module that can be imported by its name")
     heavy = _heavy_imports(module)
     expect(heavy == "[]", f"importing {module} loads no heavy library", heavy)
+
+
+def _importable(module: str) -> bool:
+    try:
+        return bool(module) and importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # a part of the name is no package, or it is the program itself
+        return False
 
 
 @cache

@@ -106,7 +106,10 @@ def lowers_its_loss(subject: GeneratorSubject) -> None:
     x = subject.data.batch(subject.rows)
     others = tuple(axis for axis in range(x.ndim) if axis != 1)  # channels and columns have units of their own
     spread = np.maximum(x.std(others, keepdims=True), 1e-9)
-    error, variance = float((((subject.back - x) / spread) ** 2).mean()), float((((x - x.mean(0)) / spread) ** 2).mean())
+    error, variance = (
+        float((((subject.back - x) / spread) ** 2).mean()),
+        float((((x - x.mean(0)) / spread) ** 2).mean()),
+    )
     told = f"{error:.3g}, of a variance of {variance:.3g}"
     expect(error < BETTER_THAN_MEAN * variance, f"a squared error below {BETTER_THAN_MEAN:g} of the variance", told)
     losses = [row["loss"] for row in subject.trained.history if "loss" in row]
@@ -121,7 +124,9 @@ def listens_to_the_loss(subject: GeneratorSubject) -> None:
     moved = through(subject.trained, subject.data, subject.rows, up)
     share = float(np.abs(moved - subject.back).mean() / max(float(subject.data.batch(subject.rows).std()), 1e-9))
     told = f"{share:.3g} of it"
-    expect(share > MOVED, f"samples that move by {MOVED:g} of their spread or more when the loss moves by {up:.3g}", told)
+    expect(
+        share > MOVED, f"samples that move by {MOVED:g} of their spread or more when the loss moves by {up:.3g}", told
+    )
 
 
 @rule("generator", "alone-as-in-company")

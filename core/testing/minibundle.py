@@ -31,8 +31,8 @@ def _made() -> tempfile.TemporaryDirectory[str]:
     folder = Path(home.name)
     _export(folder)
     write_manifest(
-        folder, name="kit", kind="image", sample_shape=(1, 16, 16), classes=CLASSES, loss=LossFacts(name="cross-entropy"),
-        classifier_output="logits", latent=LATENT, provenance={},
+        folder, name="kit", kind="image", sample_shape=(1, 16, 16), classes=CLASSES, classifier_output="logits",
+        loss=LossFacts(name="cross-entropy"), latent=LATENT, provenance={},
     )  # fmt: skip
     return home
 
@@ -53,7 +53,8 @@ def _export(folder: Path) -> None:
     along = torch.from_numpy(slope)  # (1, LATENT)
     nearest = NearestMean(x, label)
     means, spread, centre = (
-        torch.from_numpy(np.asarray(value, dtype=np.float32)) for value in (nearest.means, nearest.spread, nearest.centre)
+        torch.from_numpy(np.asarray(value, dtype=np.float32))
+        for value in (nearest.means, nearest.spread, nearest.centre)
     )
 
     class Encoder(torch.nn.Module):

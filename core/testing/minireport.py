@@ -44,9 +44,7 @@ SIDE = 3  # of a grid
 FADE, OFFSET = 0.6, 0.02
 
 
-def report(
-    kind: str = "image", labelled: bool = True, bare: bool = False, text: Callable[[str], str] = str
-) -> Report:
+def report(kind: str = "image", labelled: bool = True, bare: bool = False, text: Callable[[str], str] = str) -> Report:
     """A report of a real analysis in small.
 
     Args:
@@ -88,16 +86,13 @@ class Scene:
         half = 1.96 * float(rise.std()) / len(rise) ** 0.5
         return float(rise.mean()), (float(rise.mean()) - half, float(rise.mean()) + half)
 
-    def results(
-        self, labelled: bool, bare: bool, text: Callable[[str], str]
-    ) -> tuple[Results, dict[str, FloatArray]]:
+    def results(self, labelled: bool, bare: bool, text: Callable[[str], str]) -> tuple[Results, dict[str, FloatArray]]:
         """What a run of this scene would have found, and its arrays."""
         before, after = (
             self.classifier.loss(x, y) for x, y in ((self.source, self.label), (self.target, self.label_after))
         )
         right = [
-            self.classifier(x).argmax(1) == y
-            for x, y in ((self.source, self.label), (self.target, self.label_after))
+            self.classifier(x).argmax(1) == y for x, y in ((self.source, self.label), (self.target, self.label_after))
         ]
         accuracy = PerDomain(source=right[0].mean(), target=right[1].mean() if labelled else None)
         edges = np.linspace(0, max(before.max(), after.max()), 13)
@@ -107,7 +102,7 @@ class Scene:
         explained = sum(cause.share or 0.0 for cause in causes)
         names = [text(str(k)) for k in range(len(self.classifier.means))]
         results = Results(
-            schema=1, shiftlens=shiftlens.__version__, name=text(f"kit-{self.kind}"), kind=self.kind,
+            schema_version=1, shiftlens=shiftlens.__version__, name=text(f"kit-{self.kind}"), kind=self.kind,
             sample_shape=list(self.source.shape[1:]),
             columns=[text(f"x{i}") for i in range(self.source.shape[1])] if self.kind == "tabular" else [],
             headline=text("Fading samples cost the accuracy."),

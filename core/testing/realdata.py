@@ -113,8 +113,9 @@ class NearestMean:
 
     def loss(self, x: FloatArray, label: IntArray) -> np.ndarray:
         """Cross-entropy ``(N,)`` in nats."""
-        p: np.ndarray = self(x)[np.arange(len(x)), label]
-        return -np.log(np.maximum(p, 1e-7))
+        p = self(x)[np.arange(len(x)), label]
+        loss: np.ndarray = -np.log(np.maximum(p, 1e-7))
+        return loss
 
 
 def faded(x: FloatArray, by: np.ndarray, towards: FloatArray) -> FloatArray:

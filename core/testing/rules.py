@@ -61,6 +61,9 @@ class Subject:
     sandbox: Sandbox
     own: Any = None
 
+    def prepare(self) -> None:
+        """Make what the rules need, before anything is watched."""
+
     def worker(self) -> Any:
         """A new worker."""
         return self.component.build(self.settings)
@@ -108,7 +111,9 @@ REGISTRY: dict[str, list[Rule]] = {}
 """The rules of each kind, in the order they are looked at."""
 
 
-def rule(kind: str, name: str, *, first: bool = False, last: bool = False) -> Callable[[Callable[[S], None]], Callable[[S], None]]:
+def rule(
+    kind: str, name: str, *, first: bool = False, last: bool = False
+) -> Callable[[Callable[[S], None]], Callable[[S], None]]:
     """Make a function ``look(subject)`` a rule; its docstring is the text."""
 
     def add(look: Callable[[S], None]) -> Callable[[S], None]:
@@ -151,13 +156,13 @@ class Finding:
 
     def told(self) -> str:
         """A broken rule for people."""
-        return (
-            f"  {self.rule.name}\n    expected: {self.expected}\n    seen:     {self.seen}\n    rule:     {self.rule.place}"
-        )
+        lines = (f"expected: {self.expected}", f"seen:     {self.seen}", f"rule:     {self.rule.place}")
+        return "\n    ".join([f"  {self.rule.name}", *lines])
 
 
 def look_at(subject: Subject, of: Sequence[Rule]) -> Iterator[Finding]:
     """Look at rules one after another, in the sandbox; a fault inside one costs only that one."""
+    subject.prepare()
     stopped_by = ""
     for one in of:
         if stopped_by and one.kind != EVERY:
