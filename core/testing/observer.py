@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import yaml
 
@@ -24,9 +23,8 @@ class ObserverSubject(Subject):
 
     host: Host = field(default_factory=lambda: Host(entry_points=False))
 
-    @cached_property
-    def run(self) -> Run:
-        """A run directory with the results, the settings and the arrays of the kit's report."""
+    def finished(self) -> Run:
+        """A new run directory with the results, the settings and the arrays of the kit's report."""
         run = Run(self.folder())
         of = report()
         write_text(run.path / "results.json", of.results.to_json())
@@ -51,6 +49,13 @@ class ObserverSubject(Subject):
         self.host.notify("step", stage=name, done=2, total=2, values={"loss": 0.5, "held_out": 0.6})
         self.host.notify("stage_finished", stage=name, seconds=0.1)
 
+    def follow(self, run: Run) -> None:
+        """A run of all stages."""
+        self.host.notify("run_started", run=run)
+        for name in STAGES:
+            self.stage(name)
+        self.host.notify("run_finished", run=run)
+
 
 @rule("observer", "follows-something", first=True)
 def follows_something(subject: ObserverSubject) -> None:
@@ -68,18 +73,16 @@ def follows_something(subject: ObserverSubject) -> None:
 def follows_a_run(subject: ObserverSubject) -> None:
     """It follows a run of all stages without raising; steps may come without figures."""
     with subject.watching("in a run of all stages"):
-        subject.host.notify("run_started", run=subject.run)
-        for name in STAGES:
-            subject.stage(name)
-        subject.host.notify("run_finished", run=subject.run)
+        subject.follow(subject.finished())
 
 
 @rule("observer", "follows-a-run-that-does-nothing")
 def follows_a_run_that_does_nothing(subject: ObserverSubject) -> None:
     """Where all stages are up to date, a run begins and ends with nothing between."""
+    run = subject.finished()
     with subject.watching("in a run whose stages are up to date"):
-        subject.host.notify("run_started", run=subject.run)
-        subject.host.notify("run_finished", run=subject.run)
+        subject.host.notify("run_started", run=run)
+        subject.host.notify("run_finished", run=run)
 
 
 @rule("observer", "may-be-cut-off")
@@ -101,7 +104,9 @@ def may_be_cut_off(subject: ObserverSubject) -> None:
 @rule("observer", "leaves-the-run-alone")
 def leaves_the_run_alone(subject: ObserverSubject) -> None:
     """It may add files of its own to the run directory; it changes and removes none."""
-    before = {path: path.read_bytes() for path in subject.run.path.rglob("*") if path.is_file()}
-    follows_a_run(subject)
+    run = subject.finished()
+    before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
+    with subject.watching("in a run of all stages"):
+        subject.follow(run)
     changed = [p.name for p, content in before.items() if not p.is_file() or p.read_bytes() != content]
     expect(not changed, "the files of the run as they were", f"other ones: {', '.join(changed)}")
