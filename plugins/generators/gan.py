@@ -49,6 +49,7 @@ AVERAGE = 0.99  # of the moving average stays at each step; less at first, so th
 FEATURES = 128  # of a sample, and of its latents, before the discriminator joins them
 POOR = 0.3  # of the real samples' spread over samples; drawn samples that vary less have lost modes
 COLLAPSED = 0.1
+SAME = 1e-9  # spread of samples that are all the same
 
 
 class AdversarialGenerator:
@@ -172,6 +173,6 @@ def _looked_at(trainee: _Trainee, data: TrainingData, training: Training, seed: 
         real = trainee.scale(x)
         z = encoder(real)
         again, made = (decoder(trainee.told(latent, batch)) for latent in (z, torch.randn_like(z)))
-        spread = float(real.std(0).mean())
+        spread, variance = max(float(real.std(0).mean()), SAME), max(float(real.var(0).mean()), SAME)
         diversity = {"reconstructed": float(again.std(0).mean()) / spread, "drawn": float(made.std(0).mean()) / spread}
-        return diversity, float(((again - real) ** 2).mean() / real.var(0).mean())
+        return diversity, float(((again - real) ** 2).mean()) / variance
