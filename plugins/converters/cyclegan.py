@@ -2,7 +2,7 @@
 
 Two networks, A from target t to source s and B from source to target, and a patch discriminator for each domain:
 
-    A, B: adversarial · (hinge of A(t) as source, of B(s) as target)
+    A, B: - adversarial · (D of A(t) as source, of B(s) as target) + matching · (distance of what these D see in both)
           + cycle · (|B(A(t)) - t| + |A(B(s)) - s|) + identity · |A(s) - s|
           + content · cross-entropy of the classifier on A(t) against the label
     discriminators: max(0, 1 - D(real)) + max(0, 1 + D(converted))
@@ -40,6 +40,10 @@ from shiftlens.plugins.converters.settings import CycleganSettings
 logger = logging.getLogger("shiftlens")
 
 AVERAGE = 0.99  # of the moving average stays at each step; less at first
+WARMUP = 0.05  # of the training, in which the others' advice gains weight
+NOISE = (
+    0.1  # in the network's units, before the student looks: what is too fine to survive it does not count as content
+)
 COARSE = 8  # px or values a side, to which samples are averaged before their distribution is compared
 DIRECTIONS = 64  # along which it is compared
 UNIT_ROWS = 512  # rows that the distance before any conversion is taken from
@@ -173,12 +177,19 @@ class _Trainee(Trainee):
         converted, same_source = self.to_source(torch.cat([target, source])).split(count)
         moved, back_target = self.to_target(torch.cat([source, converted])).split(count)
         back_source = self.to_source(moved)
-        told = -self.of_source(converted, label).mean() - self.of_target(moved, label).mean()
+        told, alike = zip(
+            _advice(self.of_source, converted, source, label),
+            _advice(self.of_target, moved, target, label),
+            strict=True,
+        )
         cycle = (back_target - target).abs().mean() + (back_source - source).abs().mean()
         same = (same_source - source).abs().mean()
-        loss = settings.adversarial * told + settings.cycle * cycle + settings.identity * same
+        loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike)
+        advised = settings.adversarial * sum(told)
         if self.student is not None:
-            loss = loss + settings.content * cross_entropy(self.student(self._held(converted)), batch.label)
+            seen = self._held(converted) + NOISE * torch.randn_like(converted)
+            advised = advised + settings.content * cross_entropy(self.student(seen), batch.label)
+        loss = loss + min(1.0, done / WARMUP) * advised  # discriminators and student know nothing at first
         yield "converters", loss
         self._update_average()
         converted, moved = converted.detach(), moved.detach()
@@ -220,6 +231,23 @@ class _Trainee(Trainee):
         self.updates += 1
         for average, now in zip(self.average.parameters(), self.to_source.parameters(), strict=True):
             average.lerp_(now, 1 - stays)
+
+
+def _advice(discriminator: PatchDiscriminator, made: Tensor, real: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """How much converted samples look made up; and how far the statistics of what each layer sees are from real ones.
+
+    The second (Salimans et al. 2016, https://arxiv.org/abs/1606.03498) points the way steadily, also early on.
+    """
+    seen = discriminator.features(made)
+    with torch.no_grad():
+        wanted = discriminator.features(real)
+    away = made.new_zeros(())
+    for here, there in zip(seen, wanted, strict=True):
+        over = [axis for axis in range(here.ndim) if axis != 1]
+        spread = there.std(over)
+        moved = (here.mean(over) - there.mean(over)).abs() + (here.std(over) - spread).abs()
+        away = away + (moved / (spread + 1e-3)).mean() / len(seen)
+    return -discriminator.judged(seen[-1], label).mean(), away
 
 
 def _hinge(discriminator: nn.Module, real: Tensor, made: Tensor, label: Tensor) -> Tensor:

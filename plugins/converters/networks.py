@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import grid_sample, pad
+from torch.nn.functional import grid_sample, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
 
 from shiftlens.core.errors import TrainingError
@@ -27,6 +27,8 @@ LARGEST_IMAGE, LARGEST_SERIES = 256, 65536
 INNER = 12  # shorter side from which another level is added
 WIDEST = 96  # channels
 SCALE_ROWS = 4096
+REACH = 0.9  # of every entry of the affine map, which so can turn a sample by 60 degrees, but not throw it out
+SLOWNESS = 0.2  # by which it learns more slowly than the layers: a bad move is hard to come back from
 
 _CONV: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
@@ -99,7 +101,11 @@ class ConverterNetwork(nn.Module):
         )
         self.middle = nn.Sequential(*(_Residual(conv, widths[-1]) for _ in range(blocks)))
         self.up = nn.ModuleList(
-            nn.Sequential(transposed(2 * widths[level], max(widths[level - 1], width // 2), 4, 2, 1), nn.LeakyReLU(0.2))
+            nn.Sequential(
+                transposed(2 * widths[level], max(widths[level - 1], width // 2), 4, 2, 1),
+                nn.LeakyReLU(0.2),
+                _Smooth(dims),
+            )
             for level in range(levels, 0, -1)
         )
         self.last = _starting_at_zero(conv(max(shape[0], width // 2) + shape[0], shape[0], 3, 1, 1))
@@ -127,6 +133,22 @@ def _starting_at_zero(layer: nn.Module) -> nn.Module:
     return layer
 
 
+class _Smooth(nn.Module):
+    """Mean of each two neighbours: takes out the stripes of period two that enlarging by transposed convolutions makes.
+
+    With them a converter can make thick strokes look thin to every statistic, and to nobody who looks.
+    """
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.padding = [1, 0] * dims
+        self.mean = nn.AvgPool1d(2, 1) if dims == 1 else nn.AvgPool2d(2, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        smooth: Tensor = self.mean(pad(x, self.padding, mode="replicate"))
+        return smooth
+
+
 class _Move(nn.Module):
     """``(N, *shape) -> (N, *shape)``: each sample under an affine map of its own; a series is moved along its time."""
 
@@ -150,14 +172,14 @@ class _Move(nn.Module):
         self.picture = (height, width)
 
     def forward(self, x: Tensor) -> Tensor:
-        found = self.read(x)
+        found = REACH * torch.tanh(SLOWNESS * self.read(x))
         wide = x if x.ndim == 4 else x[:, :, None]
         if x.ndim == 4:
-            change = self.places @ found.unflatten(1, (3, 2))  # (N, values, 2)
+            change = self.places @ found.reshape(-1, 3, 2)  # (N, values, 2)
         else:
             along = self.places[:, ::2] @ found[:, :, None]  # (N, values, 1)
             change = torch.cat([along, torch.zeros_like(along)], dim=2)
-        grid = (self.places[:, :2] + change).unflatten(1, self.picture)  # (N, H, W, 2)
+        grid = (self.places[:, :2] + change).reshape(-1, *self.picture, 2)  # (N, H, W, 2)
         moved = grid_sample(wide, grid, mode="bilinear", padding_mode="border", align_corners=False)
         return moved if x.ndim == 4 else moved[:, :, 0]
 
@@ -185,19 +207,27 @@ class PatchDiscriminator(nn.Module):
         super().__init__()
         conv = _CONV[len(shape) - 1]
         widths = [shape[0], *(min(WIDEST, width << level) for level in range(_levels(shape)))]
-        layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            layers += [spectral_norm(conv(before, after, 4, 2, 1)), nn.LeakyReLU(0.2)]
-        layers += [spectral_norm(conv(widths[-1], widths[-1], 3, 1, 1)), nn.LeakyReLU(0.2)]
-        self.features = nn.Sequential(*layers)
+        layers = [spectral_norm(conv(before, after, 4, 2, 1)) for before, after in pairwise(widths)]
+        self.layers = nn.ModuleList([*layers, spectral_norm(conv(widths[-1], widths[-1], 3, 1, 1))])
         self.verdict = spectral_norm(conv(widths[-1], 1, 3, 1, 1))
         self.of_class = spectral_norm(nn.Embedding(classes, widths[-1]))
 
-    def forward(self, x: Tensor, label: Tensor) -> Tensor:
-        features = self.features(x)
+    def features(self, x: Tensor) -> list[Tensor]:
+        """What each layer sees, ``(N, channels, ...)``."""
+        found = []
+        for layer in self.layers:
+            x = leaky_relu(layer(x), 0.2)
+            found.append(x)
+        return found
+
+    def judged(self, features: Tensor, label: Tensor) -> Tensor:
+        """The verdict on what the last layer sees, ``(N, patches)``."""
         matched = (features.flatten(2) * self.of_class(label)[:, :, None]).sum(1)  # (N, patches)
         verdict: Tensor = self.verdict(features).flatten(1) + matched
         return verdict
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        return self.judged(self.features(x)[-1], label)
 
 
 class Student(nn.Module):

@@ -29,7 +29,7 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
         rows=results.grid.losses,
         feature_names=listed([name for name, _ in features]),
         loss_names=listed([name for name, _ in losses]),
-        moves=f"Sideways {_how_far(features)}; downwards {_how_far(losses)}." if measured else "",
+        moves=f"Sideways {_how_far(features, results)}; downwards {_how_far(losses, results)}." if measured else "",
         pairs=tuple(
             _pair(number_, pair, results, gallery, scale)
             for number_, pair in enumerate(results.pairs[: gallery.count], start=1)
@@ -45,10 +45,11 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
     )
 
 
-def _how_far(moved: Sequence[tuple[str, str]]) -> str:
+def _how_far(moved: Sequence[tuple[str, str]], results: Results) -> str:
     if not moved:
         return "no measured factor moves clearly"
-    return listed([f"{name} moves by {far}" for name, far in moved]) + " of the gap between the two real samples"
+    ends = "converted and real sample" if results.converter else "the two real samples"
+    return listed([f"{name} moves by {far}" for name, far in moved]) + f" of the gap between {ends}"
 
 
 def _grid_warning(results: Results) -> str:

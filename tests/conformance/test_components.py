@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import converterdata
 import numpy as np
 import pytest
 from examplereports import example
@@ -17,6 +18,7 @@ from shiftlens.core.kinds import (
     TARGET,
     TRIAL,
     Candidates,
+    Converter,
     Factor,
     Generator,
     Loss,
@@ -160,3 +162,24 @@ def test_a_generator_trains_gives_samples_back_and_listens_to_the_loss(component
     assert np.abs(moved - back).mean() > 1e-4, "the decoder ignores the loss"
     again = built(component, latent=8, steps=60, loss_axis=axis)(data, Job(tmp_path, seed=1, device="cpu"))
     assert all(torch.equal(a, b) for a, b in zip(trained.decoder.parameters(), again.decoder.parameters(), strict=True))
+
+
+@every(Converter)
+def test_a_converter_gives_samples_of_the_same_shape_and_the_same_ones_each_time(component, tmp_path):
+    import torch
+
+    data = converterdata.digits(component.kinds[0])
+    settings = {"steps": 3} if "steps" in component.settings.model_fields else {}
+    made = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
+        trained = built(component, **settings)(data, Job(folder, seed=1, device="cpu"))
+        assert not trained.module.training
+        rows = np.flatnonzero(data.rows.role == TARGET)[:20]
+        label = (torch.from_numpy(data.rows.label[rows]),) if trained.needs_label else ()
+        with torch.no_grad():
+            made.append(trained.module(torch.from_numpy(data.rows.batch(rows)), *label).numpy())
+    assert made[0].shape == (20, *data.rows.sample_shape)
+    assert np.isfinite(made[0]).all()
+    assert np.array_equal(*made)
+    assert set(trained.held_out) <= set(range((data.rows.role == TARGET).sum()))
