@@ -85,6 +85,7 @@ class Cause(Record):
     verdict: Literal["harmful", "harmless", "unclear", "unchanged"]
     effect: float | None = Field(description="rise of the mean loss, nats, when this factor alone is moved")
     ci: Interval | None = None
+    samples: int | None = Field(None, description="source samples that the effect was measured on")
     accuracy_effect: float | None = Field(None, description="fall of the accuracy by this change alone")
     accuracy_ci: Interval | None = None
     share: float | None = Field(None, description="Shapley part of the loss gap between the domains")
@@ -111,6 +112,17 @@ class Unexplained(Record):
     share: float
     ci: Interval
     sentence: str = ""
+
+
+class TrialSize(Record):
+    """How many source samples the trial drew, and whether the effects became as precise as was wanted."""
+
+    available: int
+    drawn: int = Field(description="samples that the change which needed most was measured on")
+    most: int = Field(description="samples that the settings and the data allow")
+    wanted: float = Field(description="half-width of an effect's interval that is enough, nats")
+    widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
+    reached: bool = Field(description="whether all intervals are as narrow as wanted")
 
 
 class Interaction(Record):
@@ -230,6 +242,7 @@ class Results(Record):
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = None
     interactions: list[Interaction] = Field(default_factory=list)
+    trial: TrialSize | None = None
     fidelity: Fidelity
     leak: Leak
     grid: GridSize

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.comparing import LEVELS, Matcher, as_columns
 from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.fitting import guess
 from shiftlens.core.job import Progress
-from shiftlens.core.matching import LEVELS, Matcher, as_columns, guess
 from shiftlens.core.results import Distribution, Shift
 from shiftlens.core.scoring import Scores
 from shiftlens.core.statistics import Floats, centre, class_mix_test, holm, shift_test

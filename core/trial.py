@@ -32,7 +32,13 @@ MOST_SKEW = 0.28
 class TrialSettings(ComponentSettings):
     """How much is measured, and from where on a finding is worth naming."""
 
-    samples: int = Field(1200, ge=50, description="source samples that each change is measured on, at most")
+    samples: int = Field(2000, ge=50, description="source samples that each change is measured on, at most")
+    precision: float = Field(
+        0.05,
+        gt=0,
+        description="half-width of an effect's interval that is enough, as a part of the loss gap; samples are drawn "
+        "until it is reached, the verdict is beyond doubt, or there are no more",
+    )
     matching_samples: int = Field(
         250, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
     )
@@ -201,13 +207,15 @@ def measure_coalitions(
     seed: int,
     progress: Callable[[int], None],
     known: Mapping[Coalition, Outcomes] | None = None,
+    own: Mapping[str, Floats] | None = None,
 ) -> dict[Coalition, Outcomes]:
     """What every wanted set of changes does to the same samples.
 
     Sets are made in order of their members, and a changed array is used again for the sets that begin with it.
+    ``own`` holds the samples' random numbers, where they are not the first ones of this seed.
     """
     names = [change.name for change in plan]
-    own = individual_parts(names, len(x), seed)
+    own = individual_parts(names, len(x), seed) if own is None else own
     result = dict(known or {})
     held: dict[tuple[str, ...], FloatArray] = {(): x}
     todo = sorted(

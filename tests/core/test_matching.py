@@ -9,6 +9,8 @@ from smallfactors import Direction, Level, Spread, active, two_channels
 
 from shiftlens.core import matching as m
 from shiftlens.core.broad_measures import broad_measures
+from shiftlens.core.comparing import Matcher, evened_halves
+from shiftlens.core.fitting import guess
 from shiftlens.core.trial import Change
 
 
@@ -25,7 +27,7 @@ def factors():
 
 def find(data, target, wanted=None):
     x, y, _, target_class = data
-    matcher = m.Matcher(x, y, target, target_class, wanted or factors(), "image", 120, 0)
+    matcher = Matcher(x, y, target, target_class, wanted or factors(), "image", 120, 0)
     return matcher, m.find_changes(matcher, 5, 0, lambda change: False, lambda share: None)
 
 
@@ -74,28 +76,28 @@ def test_two_names_for_one_change_are_rivals(data):
 def test_a_first_guess_goes_the_short_way_round_and_matches_mean_and_spread():
     rng = np.random.default_rng(0)
     circular = active("direction", Direction())
-    change, unit = m.guess(circular, rng.normal(350, 5, 500) % 360, rng.normal(20, 13, 500) % 360)
+    change, unit = guess(circular, rng.normal(350, 5, 500) % 360, rng.normal(20, 13, 500) % 360)
     assert change.offset == pytest.approx(30, abs=2)
     assert change.spread == pytest.approx(12, abs=1.5)
     assert unit == pytest.approx(30, abs=2)
-    narrowed, _ = m.guess(active("level", Level(0)), rng.normal(0, 2, 500), rng.normal(1, 1, 500))
+    narrowed, _ = guess(active("level", Level(0)), rng.normal(0, 2, 500), rng.normal(1, 1, 500))
     assert narrowed.slope == pytest.approx(-0.5, abs=0.1)
     assert narrowed.spread == 0
 
 
 def test_a_guess_without_any_finite_value_changes_nothing():
-    change, _ = m.guess(active("level", Level(0)), np.full(5, np.nan), np.ones(5))
+    change, _ = guess(active("level", Level(0)), np.full(5, np.nan), np.ones(5))
     assert change == Change(change.factor, 0.0)
 
 
 def test_halves_have_the_same_class_mix_in_both_domains():
     rng = np.random.default_rng(0)
     source, target = rng.choice(3, 900, p=[0.6, 0.3, 0.1]), rng.choice(3, 900, p=[0.1, 0.3, 0.6])
-    fit_s, fit_t, check_s, check_t = m.evened_halves(source, target, len(target), 100, rng)
+    fit_s, fit_t, check_s, check_t = evened_halves(source, target, len(target), 100, rng)
     counts = [np.bincount(c, minlength=3) for c in (source[fit_s], target[fit_t], source[check_s], target[check_t])]
     assert all(np.array_equal(c, counts[0]) for c in counts)
     assert not set(fit_s) & set(check_s)
-    unlabelled = m.evened_halves(source, None, 300, 100, rng)
+    unlabelled = evened_halves(source, None, 300, 100, rng)
     assert [len(rows) for rows in unlabelled] == [100, 100, 100, 100]
 
 
@@ -115,6 +117,6 @@ def test_an_unknown_kind_is_matched_by_the_factors_own_measures(data):
     assert broad_measures("graph", np.zeros((4, 3), dtype=np.float32)).shape == (4, 0)
     target = data[2].copy()
     target[:, 0] += 0.3
-    matcher = m.Matcher(data[0], data[1], target, data[3], factors()[:2], "graph", 100, 0)
+    matcher = Matcher(data[0], data[1], target, data[3], factors()[:2], "graph", 100, 0)
     match = m.find_changes(matcher, 3, 0, lambda change: False, lambda share: None)
     assert [change.name for change in match.plan] == ["first"]
