@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from shiftlens.core import verdicts
+from shiftlens.core.comparing import Matcher
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.effects import (
     CLASS_MIX,
 )
 from shiftlens.core.findings import class_mix_cause, tried_cause, untried_cause
 from shiftlens.core.job import Progress
-from shiftlens.core.matching import Matcher, find_changes
-from shiftlens.core.measured import PROBED, costless, run_trial
+from shiftlens.core.matching import Match, find_changes
+from shiftlens.core.measured import PROBED, Trial, costless, run_trial
 from shiftlens.core.results import (
     Cause,
     Interaction,
@@ -206,7 +207,9 @@ def _analyse(
         unexplained=unexplained,
         interactions=trial.effects.interactions(gap.worth),
         remedy=verdicts.remedy_of(found, gap, rest_is_large),
-        headline=verdicts.headline_of(found, gap, unexplained.sentence if unexplained else "", rest_is_large),
+        headline=verdicts.headline_of(
+            found, gap, unexplained.sentence if unexplained else "", rest_is_large, _together(trial, match, found, gap)
+        ),
         warnings=warnings,
         strips=np.stack(strips).astype(np.float32) if strips else np.zeros((0, *shape), dtype=np.float32),
         rows=rows,
@@ -214,3 +217,13 @@ def _analyse(
         left_out={**refused, **broken},
         augmentation=augmentation_of(harmful, data.seed) if harmful else None,
     )
+
+
+def _together(trial: Trial, match: Match, found: Sequence[Cause], gap: verdicts.Gap) -> str:
+    """What is said of all changes of the plan together, where each is unclear for itself."""
+    open_ones = {cause.factor for cause in found if cause.verdict == "unclear"}
+    names = [change.name for change in match.plan]
+    if not gap.worse or not set(names) <= open_ones:
+        return ""
+    joint = trial.effects.rise(frozenset(names))
+    return verdicts.together_sentence(names, joint.value, joint.ci, gap)

@@ -32,6 +32,8 @@ CLASS_MIX = "class-mix"
 NONE: Coalition = frozenset()
 LEAST_ROWS = 60
 ORDERS = 16
+INTERVAL = 1.96
+"""Half the width of a 95 % interval, in standard errors."""
 
 
 def rows_per_coalition(rows: int, players: int) -> int:
@@ -160,6 +162,17 @@ class Effects:
         """What one change costs alone: the rise of the mean loss, or (``"correct"``) the fall of the accuracy."""
         rise = self.rise(frozenset([name]), what)
         return rise if what == "loss" else Estimate(-rise.value, -rise.draws)
+
+    def needed(self, name: str, worth: float) -> int | None:
+        """Source samples that would set one change's interval clear of what is worth naming.
+
+        None where no number would, because the doubt about the change's strength alone covers it.
+        """
+        effect, known = self.effect(name), self.sensitivity[name]
+        doubt = abs(known.error * known.loss)
+        sampling = max(float(effect.draws.var()) - doubt**2, 0.0) * self.rows_of(frozenset([name]))
+        room = (abs(effect.value - worth) / INTERVAL) ** 2 - doubt**2
+        return int(np.ceil(sampling / room)) if room > 0 else None
 
     def gap(self, smallest_effect: float, smallest_share: float) -> tuple[Gap, Estimate | None]:
         """How much worse the target is."""

@@ -14,7 +14,7 @@ from shiftlens.core.matching import Match
 from shiftlens.core.measured import Trial
 from shiftlens.core.results import Cause, DosePoint, StripCell
 from shiftlens.core.shifts import ACCOUNTED, VISIBLE, Compared, Moved, Shifted
-from shiftlens.core.statistics import partial_rank_correlation, percentile_interval, resampled_means, wrapped
+from shiftlens.core.statistics import partial_rank_correlation, percentile_interval, resampled_means
 from shiftlens.core.trial import (
     ActiveFactor,
     Change,
@@ -52,11 +52,13 @@ def tried_cause(
     restored = _restored(data, match.plan, change) if supported else None
     rivals = match.rivals.get(change.name, [])
     description = change.factor.description
-    rises = float(wrapped(shifted.shift.target - shifted.shift.source, change.factor.period)) >= 0
+    shift = shifted.shift
+    if change.factor.period:  # the fit has looked at more than this measure, and knows which way round it was
+        shift = shift.model_copy(update={"turn": change.offset})
     evidence = Evidence(
         name=change.name,
-        noun=verdicts.noun_of(description.noun, change.name, rises),
-        shift=shifted.shift,
+        noun=verdicts.noun_of(description.noun, change.name, verdicts.rises(shift)),
+        shift=shift,
         effect=loss.value,
         ci=loss.ci,
         accuracy_effect=fall.value,
@@ -65,6 +67,7 @@ def tried_cause(
         restored=restored.value if restored else None,
         rivals=rivals,
         supported=supported,
+        needed=trial.effects.needed(change.name, gap.worth),
     )
     verdict = verdicts.verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
     points = _dose_points(dose, data)
@@ -80,7 +83,7 @@ def tried_cause(
         accuracy_ci=fall.ci,
         share=share.value if share else None,
         share_ci=share.ci if share else None,
-        shift=shifted.shift,
+        shift=shift,
         reached=reached,
         clipped=evidence.clipped,
         restored=restored.value if restored else None,

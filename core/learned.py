@@ -73,7 +73,7 @@ def _range(change: Change) -> tuple[float, float]:
     reach = max(abs(change.offset), EVEN * change.spread, 1e-9)
     ends = np.sort([min(0.0, abs(change.offset) - EVEN * change.spread), abs(change.offset) + reach])
     if change.factor.period:
-        most = WIDEST_TURN * change.factor.period
+        most = max(WIDEST_TURN * change.factor.period, abs(change.offset))
         ends = np.clip(ends, -most, most)
     low, high = (float(end) for end in ends)
     return (low, high) if change.offset >= 0 else (-high, -low)

@@ -28,6 +28,8 @@ SET_ASIDE_FROM = 2
 """Size of a plan from which changes that cost nothing are no longer added."""
 BEYOND_NOISE = 2.5
 """A factor is a candidate while the squared gap of its own measure is so many times what sampling alone makes."""
+CLEARLY_BETTER = 0.9
+"""Part of the distance below which the longer way round a circular measure is believed."""
 SCREENED = 120
 """Samples that every candidate is tried on; the best are then fitted on all samples of the half."""
 
@@ -143,6 +145,10 @@ def screen(matcher: Matcher, plan: Plan, candidates: Sequence[ActiveFactor]) -> 
             tries += [Change(factor, sign * 0.6 * unit, 0.0, 0.2 * unit, first.middle) for sign in (-1, 1)]
         numbers = {factor.name: half.own[factor.name][few]}
         distances = [distance(apply([change], base[few], numbers, matcher.seed)) for change in tries]
+        if factor.period and abs(first.offset) > factor.period / 4:  # its own measure cannot tell which way round
+            tries.append(replace(first, offset=first.offset - np.sign(first.offset) * factor.period))
+            other = distance(apply([tries[-1]], base[few], numbers, matcher.seed))
+            distances.append(other / CLEARLY_BETTER)
         best = int(np.argmin(distances))
         found.append(Candidate(tries[best], unit, distances[best]))
     found.sort(key=lambda c: c.distance)

@@ -14,6 +14,7 @@ import numpy as np
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.effects import (
     CLASS_MIX,
+    INTERVAL,
     NONE,
     Effects,
     Sensitivity,
@@ -41,8 +42,6 @@ PROBED = 300
 """Samples that a change is tried on before it is let into the plan."""
 FIRST = 400
 """Samples of the first round, and those that the dose-response curves are measured on."""
-INTERVAL = 1.96
-"""Half the width of a 95 % interval, in standard errors."""
 EARLY = 1.5
 """A verdict before the last round must hold for an interval so many times as wide, three standard errors: who looks
 several times at growing data gives chance several tries (Peto et al. 1976, https://doi.org/10.1038/bjc.1976.220)."""

@@ -39,6 +39,7 @@ class Shift(Record):
     source: float
     target: float
     unit: str = ""
+    turn: float | None = Field(None, description="how far round, signed, where the measure is circular")
 
 
 class Axes(Record):

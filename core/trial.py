@@ -17,7 +17,7 @@ from pydantic import Field
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.kinds import ComponentSettings, Factor, FactorWorker
 from shiftlens.core.scoring import Scores
-from shiftlens.core.statistics import Coalition, Floats, wrapped
+from shiftlens.core.statistics import Coalition, Floats, centre, natural, wrapped
 
 Score = Callable[[FloatArray, IntArray], Scores]
 
@@ -296,13 +296,15 @@ def measure_dose(
 
     ``before`` holds the outcomes of the samples as they are.
     """
-    from shiftlens.core.statistics import centre
-
     own = individual_parts([change.name], len(x), seed)
     samples = [x] + [apply([change.scaled(float(part))], x, own, seed) for part in parts[1:]]
     scores = [score(changed, labels) for changed in samples]
     found = [before] + [outcomes(s) for s in scores[1:]]
-    value = np.array([centre(change.factor.measure(changed), change.factor.period) for changed in samples])
+    measured = [change.factor.measure(changed) for changed in samples]
+    period = change.factor.period
+    value = np.array([natural(centre(values, period), measured[0], period) for values in measured])
+    if period:  # a circular measure goes on where it has gone round
+        value = value[0] + np.cumsum(wrapped(np.diff(value, prepend=value[0]), period))
     dose = Dose(parts, value, np.stack([o.loss for o in found]), np.stack([o.correct for o in found]))
     return dose, samples, scores
 
@@ -333,8 +335,6 @@ def undo(change: Change, target: FloatArray, reference: Floats, seed: int) -> Fl
 
     ``reference`` ``(n,)`` is the measure on source samples that were given all the *other* changes.
     """
-    from shiftlens.core.statistics import centre
-
     factor = change.factor
     measured = factor.measure(target)
     known = np.isfinite(measured)

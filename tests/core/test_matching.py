@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from realdata import digits
-from smallfactors import Direction, Level, Spread, active, two_channels
+from smallfactors import Direction, Level, Spread, Tilt, active, two_channels
 
 from shiftlens.core import matching as m
 from shiftlens.core.broad_measures import broad_measures
 from shiftlens.core.comparing import Matcher, evened_halves
 from shiftlens.core.fitting import guess
+from shiftlens.core.learned import reading_of
 from shiftlens.core.trial import Change
 
 
@@ -120,3 +121,35 @@ def test_an_unknown_kind_is_matched_by_the_factors_own_measures(data):
     matcher = Matcher(data[0], data[1], target, data[3], factors()[:2], "graph", 100, 0)
     match = m.find_changes(matcher, 3, 0, lambda change: False, lambda share: None)
     assert [change.name for change in match.plan] == ["first"]
+
+
+def test_readings_tell_how_strongly_each_sample_was_changed(data):
+    """Two channels raised by strengths that nobody told: the readings follow each, and not the other."""
+    x, y, target, target_class = data
+    matcher = Matcher(x, y, target, target_class, factors(), "image", 100, 0)
+    first, second, _ = factors()
+    plan = (Change(first, 0.3, spread=0.1), Change(second, 0.3))
+    reading = reading_of(matcher, plan, np.random.default_rng(0))
+    rng = np.random.default_rng(1)
+    strengths = rng.uniform(0, 0.5, (len(target), 2))
+    changed = target.copy()
+    changed[:, 0] += strengths[:, :1, None]
+    changed[:, 1] += strengths[:, 1:, None]
+    read = reading(matcher.measure(changed, ["first", "second"]))
+    tied = np.corrcoef(np.column_stack([read, strengths]).T)[:2, 2:]
+    assert tied[0, 0] > 0.9
+    assert tied[1, 1] > 0.9
+    assert abs(tied[0, 1]) < 0.2
+    assert abs(tied[1, 0]) < 0.2
+
+
+def test_the_longer_way_round_is_found_where_the_own_measure_cannot_tell():
+    """A turn by 130 degrees looks, to a measure that repeats after 180, like one by 50 the other way."""
+    x, y = digits()
+    half_turns = active("tilt", Tilt())
+    source, target = two_channels(x[:500]), two_channels(x[500:1000])
+    target = half_turns.shift(target, np.full(len(target), 130.0), np.random.default_rng(0))
+    matcher = Matcher(source, y[:500], target, y[500:1000], [half_turns], "image", 100, 0)
+    match = m.find_changes(matcher, 1, 0, lambda change: False, lambda share: None)
+    (change,) = match.plan
+    assert change.offset == pytest.approx(130, abs=15)
