@@ -39,6 +39,7 @@ class Shift(Record):
     source: float = Field(description="in the source domain")
     target: float = Field(description="in the target domain")
     unit: str = Field("", description="of the measure; empty where it has none")
+    turn: float | None = Field(None, description="how far round, signed, where the measure is circular")
 
 
 class Axes(Record):
@@ -87,6 +88,7 @@ class Cause(Record):
     )
     effect: float | None = Field(description="rise of the mean loss, nats, when this factor alone is moved")
     ci: Interval | None = Field(None, description="95 % interval of the effect")
+    samples: int | None = Field(None, description="source samples that the effect was measured on")
     accuracy_effect: float | None = Field(None, description="fall of the accuracy by this change alone")
     accuracy_ci: Interval | None = Field(None, description="its 95 % interval")
     share: float | None = Field(None, description="Shapley part of the loss gap between the domains")
@@ -115,6 +117,17 @@ class Unexplained(Record):
     share: float = Field(description="of the loss gap")
     ci: Interval = Field(description="its 95 % interval")
     sentence: str = Field("", description="the same in words")
+
+
+class TrialSize(Record):
+    """How many source samples the trial drew, and whether the effects became as precise as was wanted."""
+
+    available: int = Field(description="source samples that could be drawn")
+    drawn: int = Field(description="samples that the change which needed most was measured on")
+    most: int = Field(description="samples that the settings and the data allow")
+    wanted: float = Field(description="half-width of an effect's interval that is enough, nats")
+    widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
+    reached: bool = Field(description="whether all intervals are as narrow as wanted")
 
 
 class Interaction(Record):
@@ -273,6 +286,7 @@ class Results(Record):
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")
     interactions: list[Interaction] = Field(default_factory=list, description="pairs of factors that are not additive")
+    trial: TrialSize | None = Field(None, description="how much was measured")
     fidelity: Fidelity = Field(description="how far the grid may be believed")
     leak: Leak = Field(description="whether z still tells the loss")
     grid: GridSize = Field(description="its size")

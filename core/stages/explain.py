@@ -28,6 +28,7 @@ from shiftlens.core.results import (
     Remedy,
     Results,
     Samples,
+    TrialSize,
     Unexplained,
 )
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
@@ -63,6 +64,7 @@ def work(context: Context) -> Outcome:
         left_out=trial["left_out"],
         unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
         interactions=[Interaction(**found) for found in trial["interactions"]],
+        trial=TrialSize(**trial["trial"]),
         fidelity=Fidelity(**grid["fidelity"]),
         leak=Leak(**grid["leak"]),
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
