@@ -24,9 +24,11 @@ from shiftlens.core.results import (
     PairResult,
     PerDomain,
     Provenance,
+    Realism,
     Remedy,
     Results,
     Samples,
+    SecondOpinion,
     Unexplained,
 )
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
@@ -64,6 +66,8 @@ def work(context: Context) -> Outcome:
         interactions=[Interaction(**found) for found in trial["interactions"]],
         fidelity=Fidelity(**grid["fidelity"]),
         leak=Leak(**grid["leak"]),
+        realism=Realism(**grid["realism"]) if grid["realism"] else None,
+        second_opinion=SecondOpinion(**grid["second_opinion"]) if grid["second_opinion"] else None,
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
         pairs=_pairs(context),
         curves=_curves(generator, model),
