@@ -34,6 +34,7 @@ from shiftlens.core.stages import (
     grid,
     render,
     score,
+    second_opinion,
     trial,
 )
 from shiftlens.core.stages.context import Context, Stage
@@ -49,6 +50,7 @@ STAGES: tuple[Stage, ...] = (
     converter.STAGE,
     export.STAGE,
     conversion.STAGE,
+    second_opinion.STAGE,
     grid.STAGE,
     explain.STAGE,
     render.STAGE,

@@ -140,17 +140,47 @@ class Interaction(Record):
 
 
 class Fidelity(Record):
-    """Agreement of the loss measured on the cells with the loss requested for them."""
+    """Agreement of the loss measured on the cells with the loss requested for them: rank correlation (and Pearson's).
+
+    ``source`` and ``target`` are the rank correlations of the cells with the source sample's and with the target
+    sample's features alone: the first and the last column.
+    """
 
     spearman: float | None = Field(description="rank correlation over the generated cells")
     pearson: float | None = Field(description="linear correlation over the same cells")
     cells: int = Field(description="how many cells that is")
+    source: float | None = Field(None, description="rank correlation of the first column's cells alone")
+    target: float | None = Field(None, description="rank correlation of the last column's cells alone")
 
 
 class Leak(Record):
-    """How much of the loss can still be read from z: held-out R² of a linear reading."""
+    """How much of the loss can still be read from z: held-out R² of a linear reading.
+
+    ``r2`` reads the loss of all real samples, ``source`` and ``target`` that of one domain's. Some of it is no fault:
+    what merely travels with the loss shall stay in z. ``axis_r2`` reads what the trial's random changes did to the
+    loss, given the label and the loss before: the loss axis's own part, of which nothing shall be left.
+    """
 
     r2: float | None = Field(description="0: nothing can be read; null: not measured")
+    source: float | None = Field(None, description="the same, of the source domain's samples alone")
+    target: float | None = Field(None, description="the same, of the target domain's samples alone")
+    axis_r2: float | None = Field(None, description="of the loss axis's own part, read on the trial's rows")
+
+
+class Realism(Record):
+    """Whether generated cells lie where real samples do, in the encoder's space, the axis' own part included."""
+
+    near: float = Field(description="share of cells as near to a real sample as 95 % of real samples are to another")
+    ratio: float = Field(description="median distance of a cell to the nearest real sample, over that of real samples")
+    samples: int = Field(description="real samples compared with; none of the grid's own pairs")
+
+
+class SecondOpinion(Record):
+    """What a second classifier, trained on the source for this check alone, measures on the same cells."""
+
+    fidelity: float | None = Field(description="rank correlation of its loss with the requested one")
+    agreement: float = Field(description="share of cells of which it says the same class as the classifier")
+    accuracy: PerDomain = Field(description="its own; the source's on samples held out from its training")
 
 
 class GridSize(Record):
@@ -289,6 +319,8 @@ class Results(Record):
     trial: TrialSize | None = Field(None, description="how much was measured")
     fidelity: Fidelity = Field(description="how far the grid may be believed")
     leak: Leak = Field(description="whether z still tells the loss")
+    realism: Realism | None = Field(None, description="whether cells lie where real samples do")
+    second_opinion: SecondOpinion | None = Field(None, description="what a second classifier measures on the cells")
     grid: GridSize = Field(description="its size")
     pairs: list[PairResult] = Field(description="with their grids, in the order of the selector")
     curves: list[Curve] = Field(default_factory=list, description="of what was trained here")

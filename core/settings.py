@@ -51,6 +51,9 @@ class GridSettings(ComponentSettings):
     calibrate: bool = Field(
         True, description="ask the decoder for the loss whose cell, measured by the classifier, has the requested loss"
     )
+    second_opinion: bool = Field(
+        True, description="train a second classifier on the source's labels, to score the cells again (seconds)"
+    )
 
 
 class General(ComponentSettings):
