@@ -214,34 +214,43 @@ class Bundle:
         for role, x in zip(("source", "target"), both, strict=True):
             _check_samples(role, x, shape)
         if len(both[0]) != len(both[1]) or not len(both[0]):
-            raise InputError(f"there are {len(both[0])} source and {len(both[1])} target samples; give one of each a pair")
+            raise InputError(f"there are {len(both[0])} source and {len(both[1])} target samples; give pairs")
         if not (2 <= features <= LARGEST_SIDE and 2 <= losses <= LARGEST_SIDE):
             raise InputError(f"a grid has 2 to {LARGEST_SIDE} columns and rows, not {features} and {losses}")
         at_once = most_cells(shape) // (features * losses)
         if not at_once:
-            raise InputError(f"a grid of samples of shape {shape} has {most_cells(shape)} cells at most; take fewer steps")
+            raise InputError(f"a grid of samples of shape {shape} has at most {most_cells(shape)} cells: take fewer")
         pairs = len(both[0])
         given = np.full((pairs, 2), -1.0) if loss is None else np.broadcast_to(np.asarray(loss), (pairs, 2))
-        feeds = {"source": both[0], "target": both[1], "label": self._labels(label, both[0]), "loss": given}
+        feeds: dict[str, npt.NDArray[Any]] = {
+            "source": both[0],
+            "target": both[1],
+            "label": self._labels(label, both[0]),
+            "loss": given,
+        }
         steps = {"n_features": np.array([features]), "n_losses": np.array([losses])}
         parts = [
             fused.run(**{name: values[i : i + at_once] for name, values in feeds.items()}, **steps)
             for i in range(0, pairs, at_once)
         ]
-        made = {name: np.concatenate([part[name] for part in parts]) for name in GridArrays._fields}
-        return GridArrays(**{name: values[0] if single else values for name, values in made.items()})
+        made: dict[str, FloatArray] = {}
+        for name in GridArrays._fields:
+            joined = np.concatenate([part[name] for part in parts])
+            made[name] = joined[0] if single else joined
+        return GridArrays(**made)
 
     def _labels(self, label: int | str | Sequence[int | str] | IntArray | None, source: FloatArray) -> IntArray:
         """Class index of each pair ``(pairs,)``."""
         if label is None:
-            return self.predict(source).argmax(axis=1).astype(np.int64)
+            predicted: IntArray = self.predict(source).argmax(axis=1).astype(np.int64)
+            return predicted
         each: Sequence[Any] = [label] * len(source) if isinstance(label, int | str | np.integer) else list(label)
         if len(each) != len(source):
             raise InputError(f"there are {len(each)} labels for {len(source)} pairs; give one, or one for each")
         indices = np.array([self.class_index(y) if isinstance(y, str) else int(y) for y in each], dtype=np.int64)
         classes = len(self.manifest.classes)
         if not ((indices >= 0) & (indices < classes)).all():
-            raise InputError(f"labels are 0 to {classes - 1}, or names of classes; not {indices.min()} to {indices.max()}")
+            raise InputError(f"labels are 0 to {classes - 1}, or class names; not {indices.min()} to {indices.max()}")
         return indices
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The fused graph ``grid.onnx``: pairs of samples in, all cells of their grids and their measured losses out, in one call.
+"""The fused graph ``grid.onnx``: pairs of samples in, all cells of their grids and their losses out, in one call.
 
 Composed from the exported files as protobuf, in a tenth of a second and without torch; the classifier stands in it
 twice (for the samples, whose losses it measures, and for the cells) and its weights once. Features are interpolated on
@@ -14,11 +14,11 @@ Inputs, for P pairs of samples of shape ``*sample``::
     n_losses    (1,)         int64     rows, 2 to 64
 
 Outputs: ``cells (P, n_losses, n_features, *sample)`` with the real samples in their corners, and of every cell
-``requested`` and ``measured`` loss ``(P, n_losses, n_features)`` and its ``probabilities (P, n_losses, n_features, K)``.
+``requested`` and ``measured`` loss ``(P, n_losses, n_features)`` and ``probabilities (P, n_losses, n_features, K)``.
 
 What would take a server down is refused inside the graph, before anything is computed: a number of steps outside 2 to
-64, more cells than `most_cells`, a label that is no class, values that are not finite. ONNX has no assertion, so each of
-these is a Reshape that fails where the condition does not hold, and whose name, which every server hands on, tells why.
+64, more cells than `most_cells`, a label that is no class, values that are not finite. ONNX has no assertion, so each
+of these is a Reshape that fails where the condition does not hold, and its name, which servers hand on, tells why.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ AFTER_CLASSIFIER = """
 """
 
 
-# What is refused: the value of `CONDITIONS` that is true (anywhere) at a fault, and the name of the node that then fails.
+# What is refused: the value of `CONDITIONS` that is true anywhere at a fault, and the name of the node that fails then.
 FAULTS = (
     ("rows", "source, target, label and loss must have one row for each pair"),
     ("steps", f"n_features and n_losses must be 2 to {LARGEST_SIDE}"),
@@ -272,6 +272,7 @@ def compose(bundle: Bundle) -> Any:
     encoder, decoder = (graphs.prefixed(_prepared(bundle, name), f"{name}/") for name in ("encoder", "decoder"))
     score = scorer(bundle, _prepared(bundle, "classifier"))
     limits = {"most_cells": most_cells(manifest.sample_shape), "classes": len(manifest.classes)}
+    both = {"x": "both_samples", "loss": "both_losses", "label": "both_labels"}
     nodes = [
         *graphs.glue(CONSTANTS),
         *graphs.glue(CONDITIONS.format(**limits)),
@@ -279,7 +280,7 @@ def compose(bundle: Bundle) -> Any:
         *graphs.glue(ENDS),
         *_scored(score, "ends", "both_samples", "both_labels"),
         *graphs.glue(BEFORE_ENCODER),
-        *_joined(encoder, "encoder/", {"x": "both_samples", "loss": "both_losses", "label": "both_labels"}, {"z": "both_z"}),
+        *_joined(encoder, "encoder/", both, {"z": "both_z"}),
         *graphs.glue(BEFORE_DECODER),
         *_joined(decoder, "decoder/", {"z": "flat_z", "loss": "asked", "label": "labels"}, {"x": "decoded"}),
         *_scored(score, "made", "decoded", "labels"),

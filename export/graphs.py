@@ -47,7 +47,7 @@ def save(model: Any, path: Path, check: bool = True) -> None:
 
 
 def signature(path: Path) -> tuple[dict[str, int], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Opset and IR version, inputs and outputs of a file; a dimension that may vary is a name, ``"batch"`` where it has none."""
+    """Opset and IR version, inputs and outputs of a file; a dimension that may vary is a name, or ``"batch"``."""
     from onnx import helper
 
     model = load(path)

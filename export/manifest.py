@@ -42,8 +42,8 @@ MEANING = {
     "loss": "loss of each row, in the unit of the loss",
     "n_features": "columns of the grid",
     "n_losses": "rows of the grid",
-    "cells": "the grid: rows from the source's loss to the target's, columns from its features to the target's, the two "
-    "real samples in the upper left and lower right corner",
+    "cells": "the grid: rows from the source's loss to the target's, columns from its features to the target's, the "
+    "two real samples in the upper left and lower right corner",
     "requested": "loss asked for in each cell, interpolated on the straight line",
     "measured": "loss that the classifier has on each cell",
     "probabilities": "the classifier's probability of each class",
@@ -228,7 +228,9 @@ def read_manifest(folder: Path) -> Manifest:
     foreign += sorted(name for name in known if (folder / name).is_file() and name not in manifest.files)
     missing = [f"{model}.onnx" for model in REQUIRED if f"{model}.onnx" not in manifest.files]
     if foreign:
-        raise BundleError(f"{folder}: files that do not belong there: {', '.join(foreign)}; remove them, or export again")
+        raise BundleError(
+            f"{folder}: files that do not belong there: {', '.join(foreign)}; remove them, or export again"
+        )
     if missing:
         raise BundleError(f"{path} lacks {missing[0]}; export the run again")
     return manifest

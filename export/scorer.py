@@ -1,4 +1,4 @@
-"""The classifier with its loss as one ONNX piece: ``x, label -> probabilities (n, K), measured (n,)``; part of grid.onnx.
+"""The classifier with its loss as one ONNX piece, ``x, label -> probabilities (n, K), measured (n,)``, for grid.onnx.
 
 Its nodes between the classifier and the outputs stand here in ONNX's own text form, one text per loss.
 """

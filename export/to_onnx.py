@@ -74,8 +74,8 @@ def to_onnx(
         if unknown is not None:
             where = _layer_of(unknown[1], module, example_inputs, shapes)
             raise ExportError(
-                f"{_name(module)} cannot be exported to ONNX: {where} uses {unknown[1]}, for which ONNX has no operator; "
-                "write that step with others (torch.onnx.ops, or plain arithmetic), or bring the network as .onnx"
+                f"{_name(module)} cannot be exported to ONNX: {where} uses {unknown[1]}, for which ONNX has no "
+                "operator; write that step with others (torch.onnx.ops, or plain arithmetic), or bring it as .onnx"
             ) from error
         raise ExportError(
             f"{_name(module)} cannot be exported to ONNX with a dynamic batch: {_first_line(cause)}"

@@ -146,7 +146,9 @@ def _described(context: Context, latent: int) -> dict[str, Any]:
 
 def _normalisation(context: Context, kind: str) -> dict[str, Any]:
     """What samples are like outside, and what is done to them inside classifier.onnx."""
-    outside = {"image": "channels first, values in [0, 1]", "series": "channels first"}.get(kind, "one value per column")
+    outside = {"image": "channels first, values in [0, 1]", "series": "channels first"}.get(
+        kind, "one value per column"
+    )
     chosen = context.settings.classifier.settings.model_dump(mode="json").get("normalise")
     inside = {"subtract": chosen["mean"], "divide_by": chosen["std"]} if chosen else "what the classifier was made with"
     return {"samples": outside, "inside classifier.onnx": inside}

@@ -54,7 +54,7 @@ class TritonPythonModel:
     def _run(self, feed):
         """The outputs of one request by name, or an error."""
         try:
-            return dict(zip(self.outputs, self.session.run(self.outputs, feed)))
+            return dict(zip(self.outputs, self.session.run(self.outputs, feed), strict=True))
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             return error
 
