@@ -7,6 +7,7 @@ tripped; 2 the input is wrong; 3 a fault of shiftlens; 130 interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -46,6 +47,7 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
         error.show()
         return WRONG_INPUT
     except ShiftlensError as error:
+        _show_strictly(error)
         click.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except (KeyboardInterrupt, click.Abort):
@@ -65,8 +67,23 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
         return OUR_FAULT
 
 
+def _show_strictly(error: ShiftlensError) -> None:
+    """In strict mode, the traceback of the plugin's own code that is behind an error."""
+    import os
+    import traceback
+
+    if os.environ.get("SHIFTLENS_STRICT") == "1" and error.__cause__ is not None:
+        traceback.print_exception(error.__cause__)
+
+
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("shiftlens-demo"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("shiftlens-demo"),
+    show_default=True,
+    help="Folder for the data, the settings and the run.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
 @quiet
 def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
@@ -153,20 +170,29 @@ def _tell(finished: Run, gates: Iterable[Any]) -> int:
     return GATE_TRIPPED if tripped else 0
 
 
+class _Warnings(logging.Handler):
+    """What goes wrong without stopping a run, on stderr as it happens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"warning: {record.getMessage()}", err=True)
+
+
 class _shown:
-    """Show progress while the block runs, and leave the terminal as it was whatever happens."""
+    """Show progress and warnings while the block runs, and leave the terminal as it was whatever happens."""
 
     def __init__(self, host: Host, quiet: bool) -> None:
         from shiftlens.core.progress import progress_observer
 
         self.observer = None if quiet else progress_observer()
+        self.warnings = _Warnings(logging.WARNING)
         if self.observer is not None:
             host.register(self.observer, "progress")
 
     def __enter__(self) -> None:
-        return None
+        logging.getLogger("shiftlens").addHandler(self.warnings)
 
     def __exit__(self, *exception: object) -> None:
+        logging.getLogger("shiftlens").removeHandler(self.warnings)
         if hasattr(self.observer, "close"):
             self.observer.close()
 
@@ -237,6 +263,59 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
 
 
 @cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--target", required=True, metavar="NAME", help="directory, triton, mlserver or a plugin's.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
+@click.option("--backend", help="Short for --set backend=...: triton's onnxruntime or python.")
+@click.option("--precision", type=click.Choice(["float32", "int8"]), default="float32", show_default=True)
+@click.option(
+    "--accept-loss",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="With int8: the largest fall of the accuracy that is accepted.",
+)
+@quiet
+def export(
+    directory: Path,
+    target: str,
+    out: Path,
+    overrides: tuple[str, ...],
+    backend: str | None,
+    precision: str,
+    accept_loss: float,
+    quiet: bool,
+) -> None:
+    """Write a finished run's models for a server: `shiftlens plugins show TARGET` lists the settings."""
+    from shiftlens.core.exporting import export_run
+    from shiftlens.core.host import Host
+    from shiftlens.core.run import load_run
+
+    host = Host()
+    wanted = [*overrides, *([f"backend={backend}"] if backend else [])]
+    with _shown(host, quiet):
+        host.notify("stage_started", stage="export")
+        told = export_run(
+            load_run(directory),
+            target,
+            out,
+            host,
+            wanted,
+            precision,
+            accept_loss,
+            lambda done, total, **values: host.notify("step", stage="export", done=done, total=total, values=values),
+        )
+    if precision == "int8":
+        click.echo(
+            f"accuracy of the classifier on {told['judged_on']}: {told['accuracy_float32']:.2%} before, "
+            f"{told['accuracy_int8']:.2%} as int8",
+            err=True,
+        )
+    click.echo(out)
+
+
+@cli.command()
 def schema() -> None:
     """JSON Schema of the settings, for editors."""
     from shiftlens.core.host import Host
@@ -286,7 +365,7 @@ def doctor(as_json: bool) -> None:
 @as_json
 @click.pass_context
 def plugins(context: click.Context, as_json: bool) -> None:
-    """List what is installed, with version, status and reason."""
+    """List what is installed, with version, API, status and reason."""
     if context.invoked_subcommand is not None:
         return
     from shiftlens.core.host import Host
@@ -306,3 +385,54 @@ def show(name: str, as_json: bool) -> None:
 
     host = Host()
     click.echo(json.dumps(component_plain(host, name), indent=2) if as_json else component_text(host, name))
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--kind", required=True, metavar="KIND", help="generator, selector, factor, renderer, reader, loss ...")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write it in.  [default: the current one]")
+def new(name: str, kind: str, out: Path | None) -> None:
+    """Write a complete small distribution to start a plugin from; its tests are green at once."""
+    from shiftlens.core.scaffold import write_plugin
+
+    folder = write_plugin(name, kind, out)
+    click.echo(folder)
+    click.echo(f"next: cd {folder} && pip install -e '.[test]' && pytest", err=True)
+
+
+@plugins.command()
+@click.argument("name")
+@click.option("--kind", metavar="KIND", help="Only what it offers of this kind.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting to check it with.")
+@click.option("--rule", "only", multiple=True, metavar="RULE", help="Look at this rule only.")
+@as_json
+@quiet
+def check(
+    name: str, kind: str | None, overrides: tuple[str, ...], only: tuple[str, ...], as_json: bool, quiet: bool
+) -> int:
+    """Hold a component, or all that a plugin or distribution offers, to the rules of its kind."""
+    from shiftlens.core.host import Host
+    from shiftlens.core.testing.check import check_offers, findings_text, offers_called
+    from shiftlens.core.testing.rules import Finding
+
+    def told(finding: Finding) -> None:
+        if not quiet:
+            click.echo(f"{finding.rule.anchor}: {finding.status} ({finding.seconds:.1f} s)", err=True)
+
+    settings = dict(key_and_value(override) for override in overrides)
+    table = check_offers(offers_called(Host(), name, kind), settings, only, told)
+    click.echo(json.dumps(table, indent=2) if as_json else findings_text(table))
+    return GATE_TRIPPED if any(entry["status"] != "ok" for entry in table) else 0
+
+
+def key_and_value(override: str) -> tuple[str, Any]:
+    """``key=value`` as of ``--set``; the value is YAML."""
+    import yaml
+
+    key, equals, value = override.partition("=")
+    if not equals or not key:
+        raise InputError(f'--set takes key=value, for example --set steps=60; not "{override}"')
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f'--set {key}: "{value}" is not a YAML value') from None

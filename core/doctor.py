@@ -28,6 +28,7 @@ class Examination:
     versions: dict[str, str] = field(default_factory=dict)
     providers: list[str] = field(default_factory=list)
     plugin_seconds: dict[str, float] = field(default_factory=dict)
+    plugin_imports: dict[str, list[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
@@ -40,7 +41,11 @@ class Examination:
         for title, table in (("machine", self.machine), ("versions", self.versions)):
             width = max(len(key) for key in table)
             lines += [title, *(f"  {key.ljust(width)}  {value}" for key, value in table.items())]
-        lines += ["models run on", f"  {', '.join(self.providers) or 'nothing: see below'}", ""]
+        lines += ["models run on", f"  {', '.join(self.providers) or 'nothing: see below'}"]
+        width = max((len(name) for name in self.plugin_seconds), default=0)
+        lines += ["plugins, seconds to load"]
+        lines += [f"  {name.ljust(width)}  {seconds:.3f}" for name, seconds in self.plugin_seconds.items()]
+        lines += [""]
         lines += [f"- {problem}" for problem in self.problems] or ["Everything is in order."]
         return "\n".join(lines)
 
@@ -58,18 +63,29 @@ def examine() -> Examination:
         version = _version(library)
         if version:
             found.versions[library] = version
+    _examine_plugins(found)  # first: later parts import the libraries that plugins are watched for
     _examine_runtime(found)
     _examine_training(found)
+    return found
+
+
+def _examine_plugins(found: Examination) -> None:
+    """How long each plugin takes to load, what it drags in with it, and which ones are left out."""
     host = Host()
     for plugin in host.plugins:
         found.plugin_seconds[plugin.name] = round(plugin.seconds, 3)
-        if plugin.seconds > SLOW_PLUGIN:
+        if plugin.heavy:
+            found.plugin_imports[plugin.name] = list(plugin.heavy)
+            found.problems.append(
+                f"the plugin {plugin.name} imports {' and '.join(plugin.heavy)} when it is loaded: "
+                f"{plugin.seconds:.1f} s of every command; it should import them inside the worker"
+            )
+        elif plugin.seconds > SLOW_PLUGIN:
             found.problems.append(
                 f"the plugin {plugin.name} takes {plugin.seconds:.1f} s to load; "
                 "it should import heavy libraries where they are used"
             )
     found.problems += [f"the plugin {problem.plugin} is left out: {problem.reason}" for problem in host.problems]
-    return found
 
 
 def _examine_runtime(found: Examination) -> None:

@@ -6,13 +6,13 @@ loader dies of the first ImportError and silently skips a second distribution th
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
-import re
+import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -21,21 +21,20 @@ from typing import Any, TypeVar
 import pluggy
 
 from shiftlens.core import hookspecs
+from shiftlens.core.descriptions import fault_of, plural
 from shiftlens.core.errors import PluginError
-from shiftlens.core.kinds import KINDS, Component, ComponentSettings
+from shiftlens.core.errors import near_miss as near_miss
+from shiftlens.core.kinds import API_VERSION, KINDS, OLDEST_API, Component
+from shiftlens.core.watchdog import told_when_slow
 
 logger = logging.getLogger("shiftlens")
 
 GROUP = "shiftlens"
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+HEAVY = ("torch", "onnxruntime", "sklearn")
+"""Libraries that take a second or more to import, and that a listing must not pay for."""
+PATIENCE = 30.0  # seconds that a plugin may take to load or to list before it is told
 OBSERVERS = ("run_started", "stage_started", "step", "stage_finished", "run_finished")
 C = TypeVar("C", bound=Component)
-
-
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """``'did you mean "x"? '`` or nothing: the beginning of the sentence that lists what there is."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,24 @@ class Problem:
 
 @dataclass
 class Plugin:
-    """One plugin as the host knows it: what ``shiftlens plugins`` lists."""
+    """One plugin as the host knows it: what ``shiftlens plugins`` lists.
+
+    Attributes:
+        status: ``ok``, ``blocked`` (by the block list), ``refused`` (made for another API), or ``broken``.
+        reason: why it is not ``ok``, and what to do.
+        api: the number of the API it was written for.
+        seconds: time it took to load and to list.
+        heavy: slow libraries that were imported with it, and should be imported where they are used.
+    """
 
     name: str
     distribution: str = ""
     version: str = ""
     status: str = "ok"
     reason: str = ""
+    api: int = API_VERSION
     seconds: float = 0.0
+    heavy: tuple[str, ...] = ()
     offers: list[Offer] = field(default_factory=list)
 
 
@@ -83,6 +92,7 @@ class Host:
         entry_points: load the installed distributions' plugins, the built-ins among them.
         block: names of plugins or distributions that must not be loaded; also ``SHIFTLENS_BLOCK``, comma-separated.
         strict: raise at a plugin's first fault instead of noting it; also ``SHIFTLENS_STRICT=1``.
+        patience: seconds after which a plugin that still loads or lists is told on stderr, by name.
     """
 
     def __init__(
@@ -92,10 +102,12 @@ class Host:
         entry_points: bool = True,
         block: Iterable[str] = (),
         strict: bool | None = None,
+        patience: float = PATIENCE,
     ) -> None:
         blocked = {name.strip() for name in os.environ.get("SHIFTLENS_BLOCK", "").split(",") if name.strip()}
         self.block = blocked | set(block)
         self.strict = os.environ.get("SHIFTLENS_STRICT", "") == "1" if strict is None else strict
+        self.patience = patience
         self.plugins: list[Plugin] = []
         self.problems: list[Problem] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -166,7 +178,7 @@ class Host:
             except PluginError:
                 raise
             except Exception as error:
-                self._problem(offer.plugin, offer.distribution, f"claims() raised {error!r}", error)
+                self._problem(offer, f"claims() raised {error!r}", error)
         return None
 
     def notify(self, event: str, **values: Any) -> None:
@@ -181,6 +193,36 @@ class Host:
                     logger.warning("observer %s failed at %s: %r; the run goes on", name, event, error)
                     self.problems.append(Problem(name, "", f"observer failed at {event}: {error!r}"))
 
+    @contextmanager
+    def watched_by(self, observers: Mapping[str, Callable[[], Any]]) -> Iterator[None]:
+        """Build these observers, tell them too while the block runs, and close them; none of them can stop it.
+
+        Args:
+            observers: by name, what builds an `ObserverWorker`.
+        """
+        watching: list[tuple[str, Any]] = []
+        for name, build in observers.items():
+            try:
+                worker = build()
+                self._check_hook_names(worker)
+                self._manager.register(worker, name=f"observer {name}")
+                watching.append((name, worker))
+            except Exception as error:
+                self._unobserved(name, f"is left out: {error}")
+        try:
+            yield
+        finally:
+            for name, worker in watching:
+                self._manager.unregister(worker)
+                try:
+                    worker.close()
+                except Exception as error:
+                    self._unobserved(name, f"could not be closed: {error!r}")
+
+    def _unobserved(self, name: str, reason: str) -> None:
+        logger.warning("the observer %s %s; the run goes on", name, reason)
+        self.problems.append(Problem(f"observer {name}", "", reason))
+
     def _load_entry_points(self) -> None:
         found = [(d, e) for d in metadata.distributions() for e in d.entry_points if e.group == GROUP]
         seen: set[tuple[str, str, str]] = set()
@@ -194,18 +236,15 @@ class Host:
             self.plugins.append(entry)
             if self._blocked(entry):
                 continue
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), _loaded()
             try:
-                plugin = point.load()
-            except Exception as error:
-                entry.status, entry.reason = (
-                    "broken",
-                    f"could not be imported: {type(error).__name__}: {error}",
-                )
-                self._problem(name, distribution.name, entry.reason, error)
-                continue
-            self._admit(entry, plugin)
-            entry.seconds = time.perf_counter() - begun
+                with told_when_slow(name, "being imported", self.patience):
+                    plugin = point.load()
+            except (Exception, SystemExit) as error:
+                self._broken(entry, f"could not be imported: {type(error).__name__}: {error}", error)
+            else:
+                self._admit(entry, plugin)
+            entry.seconds, entry.heavy = time.perf_counter() - begun, tuple(sorted(_loaded() - before))
 
     def _blocked(self, entry: Plugin) -> bool:
         if entry.name in self.block or (entry.distribution and entry.distribution in self.block):
@@ -215,34 +254,57 @@ class Host:
 
     def _admit(self, entry: Plugin, plugin: object) -> None:
         """Register with pluggy, then ask this plugin alone for what it offers."""
+        refusal = ""
         try:
-            self._check_hook_names(plugin)
-            self._manager.register(plugin, name=entry.name)
+            entry.api = getattr(plugin, "shiftlens_api", OLDEST_API)
+            refusal = _refusal(entry)
+            if not refusal:
+                self._check_hook_names(plugin)
+                self._manager.register(plugin, name=entry.name)
         except Exception as error:
-            entry.status, entry.reason = "broken", str(error)
-            self._problem(entry.name, entry.distribution, entry.reason, error)
+            self._broken(entry, str(error) or repr(error), error)
+            return
+        if refusal:
+            entry.status, entry.reason = "refused", refusal
+            self._problem(entry, refusal, PluginError(refusal))
             return
         for kind in KINDS:
-            hook = getattr(self._manager.hook, f"shiftlens_{_plural(kind.kind)}")
+            hook = getattr(self._manager.hook, f"shiftlens_{plural(kind.kind)}")
             for implementation in hook.get_hookimpls():
-                if implementation.plugin_name != entry.name:
-                    continue
-                try:
-                    components = list(implementation.function())
-                except Exception as error:
-                    entry.status, entry.reason = (
-                        "broken",
-                        f"{implementation.function.__name__}() raised {error!r}",
-                    )
-                    self._problem(entry.name, entry.distribution, entry.reason, error)
-                    continue
-                for component in components:
-                    fault = fault_of(component, kind)
-                    if fault:
-                        entry.status, entry.reason = "broken", fault
-                        self._problem(entry.name, entry.distribution, fault, PluginError(fault))
-                    else:
-                        entry.offers.append(Offer(component, entry.name, entry.distribution, entry.version))
+                if implementation.plugin_name == entry.name:
+                    self._list(entry, kind, implementation.function)
+
+    def _list(self, entry: Plugin, kind: type[Component], hook: Callable[[], Any]) -> None:
+        """Take what one hook yields, up to the point where it fails."""
+        components: list[Any] = []
+        failure: tuple[str, BaseException] | None = None
+        try:
+            with told_when_slow(entry.name, f"listing, in {hook.__name__}()", self.patience):
+                yielded = hook()
+                if isinstance(yielded, Iterable):
+                    for component in yielded:  # one by one: what came before a fault is kept
+                        components.append(component)
+                else:
+                    reason = f"{hook.__name__}() must yield descriptions; it returned {yielded!r:.80}"
+                    failure = reason, PluginError(reason)
+        except (Exception, SystemExit) as error:
+            failure = f"{hook.__name__}() raised {error!r}", error
+        for component in components:
+            self._take(entry, kind, component)
+        if failure:
+            self._broken(entry, *failure)
+
+    def _take(self, entry: Plugin, kind: type[Component], component: Any) -> None:
+        """One description, if nothing is wrong with it."""
+        fault = fault_of(component, kind)
+        if not fault and any(
+            o.component.kind == kind.kind and o.component.name == component.name for o in entry.offers
+        ):
+            fault = f'offers the {kind.kind} "{component.name}" twice; the second is left out: give it another name'
+        if fault:
+            self._broken(entry, fault, PluginError(fault))
+        else:
+            entry.offers.append(Offer(component, entry.name, entry.distribution, entry.version))
 
     def _check_hook_names(self, plugin: object) -> None:
         known = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
@@ -252,31 +314,33 @@ class Host:
             if name in known and not hasattr(value, f"{hookspecs.PROJECT}_impl"):
                 raise PluginError(f"{name} is not marked; put @shiftlens.hookimpl above it")
 
-    def _problem(self, plugin: str, distribution: str, reason: str, error: Exception) -> None:
+    def _broken(self, entry: Plugin, reason: str, error: BaseException) -> None:
+        """Note that a plugin, or a part of it, cannot be used."""
+        entry.status = "broken"
+        entry.reason = f"{entry.reason}; {reason}" if entry.reason else reason
+        self._problem(entry, reason, error)
+
+    def _problem(self, entry: Plugin | Offer, reason: str, error: BaseException) -> None:
+        name = entry.name if isinstance(entry, Plugin) else entry.plugin
         if self.strict:
-            raise PluginError(f"plugin {plugin}: {reason}") from error
-        self.problems.append(Problem(plugin, distribution, reason))
+            raise PluginError(f"plugin {name}: {reason}") from error
+        self.problems.append(Problem(name, entry.distribution, reason))
 
 
-def fault_of(component: object, kind: type[Component]) -> str:
-    """What is wrong with a description, or an empty string."""
-    if not isinstance(component, kind):
+def _refusal(entry: Plugin) -> str:
+    """Why a plugin of this API number cannot be used, or an empty string."""
+    api, of = entry.api, f" of {entry.distribution}" if entry.distribution else ""
+    if isinstance(api, bool) or not isinstance(api, int):
+        return f"shiftlens_api must be the number of the plugin API, such as {API_VERSION}; it is {api!r}"
+    if api > API_VERSION:
+        return f"made for plugin API {api}, and this shiftlens knows {API_VERSION} at most: pip install -U shiftlens"
+    if api < OLDEST_API:
         return (
-            f"shiftlens_{_plural(kind.kind)} must yield {kind.__name__}(...) descriptions, "
-            f"not {type(component).__name__}"
-        )
-    if not NAME.fullmatch(component.name):
-        return f'"{component.name}" is no name: lower-case words of letters and digits, joined by hyphens'
-    if not (inspect.isclass(component.settings) and issubclass(component.settings, ComponentSettings)):
-        return f'{kind.kind} "{component.name}": settings must be a subclass of shiftlens.core.kinds.ComponentSettings'
-    silent = [name for name, info in component.settings.model_fields.items() if not info.description]
-    if silent:
-        return (
-            f'{kind.kind} "{component.name}": settings without help: {", ".join(silent)}; '
-            "give each Field(description=...)"
+            f"made for plugin API {api}, and this shiftlens knows {OLDEST_API} to {API_VERSION}: install a newer "
+            f"version{of}, or an older shiftlens"
         )
     return ""
 
 
-def _plural(kind: str) -> str:
-    return {"loss": "losses"}.get(kind, f"{kind}s")
+def _loaded() -> set[str]:
+    return {library for library in HEAVY if library in sys.modules}

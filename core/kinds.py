@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from shiftlens.core.scoring import Scores
 
 API_VERSION = 1
+"""The number of the plugin API. A plugin says which one it was written for with ``shiftlens_api = 1`` in its module."""
+
+OLDEST_API = 1
+"""The oldest number that still works; plugins that say nothing were written for 1."""
 
 
 class ComponentSettings(BaseModel):
@@ -102,6 +106,7 @@ class ProvidedClassifier:
     Attributes:
         onnx: path of a file with one input ``(N, *sample)`` float32 and one output ``(N, classes)``.
         function: ``(N, *sample) float32 -> (N, classes)``, for classifiers that cannot be exported.
+        why_no_onnx: why there is no file, where there is none.
         output: ``"logits"``, ``"probabilities"``, or ``"auto"`` to let the host tell them apart.
         classes: the class names in the order of the output's columns; None: the source's labels, sorted.
         accuracy: accuracy on held-out source samples, where it was trained here.
@@ -111,6 +116,7 @@ class ProvidedClassifier:
 
     onnx: Path | None = None
     function: Callable[[FloatArray], FloatArray] | None = None
+    why_no_onnx: str = ""
     output: str = "auto"
     classes: tuple[str, ...] | None = None
     accuracy: float | None = None
@@ -374,6 +380,24 @@ class TargetWorker(Protocol):
     def __call__(self, bundle: Path, out: Path) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Observer(Component):
+    """Follows a run that names it under ``observers``. The worker follows `ObserverWorker`."""
+
+    kind: ClassVar[str] = "observer"
+
+
+class ObserverWorker(Protocol):
+    """An object with any of the hooks that tell what happens, each marked with ``hookimpl``.
+
+    They are ``shiftlens_run_started``, ``shiftlens_stage_started``, ``shiftlens_step``, ``shiftlens_stage_finished``
+    and ``shiftlens_run_finished``. What they raise is logged and stops nothing. ``close()`` is called at the end, also
+    when the run was cut off.
+    """
+
+    def close(self) -> None: ...
+
+
 KINDS: tuple[type[Component], ...] = (
-    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target,
+    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target, Observer,
 )  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import yaml
 from pydantic_core import PydanticUndefined
 
+from shiftlens.core.descriptions import plural
 from shiftlens.core.errors import PluginError
 from shiftlens.core.host import Host, Offer, Plugin, near_miss
 from shiftlens.core.kinds import KINDS, Reader
@@ -21,8 +23,9 @@ def listing_plain(host: Host) -> list[dict[str, Any]]:
             "plugin": plugin.name,
             "distribution": plugin.distribution,
             "version": plugin.version,
-            "status": plugin.status,
-            "reason": plugin.reason,
+            "api": plugin.api,
+            "status": status_of(host, plugin)[0],
+            "reason": status_of(host, plugin)[1],
             "offers": [
                 {
                     "kind": offer.component.kind,
@@ -38,20 +41,49 @@ def listing_plain(host: Host) -> list[dict[str, Any]]:
 
 
 def listing_text(host: Host) -> str:
-    """The same for people: components by kind, then the plugins that are not in order."""
-    lines: list[str] = []
+    """The same for people: the plugins, what they offer by kind, then those that are not in order, with the reason."""
+    rows = [("plugin", "distribution", "version", "API", "status", "offers")]
+    rows += [
+        (plugin.name, plugin.distribution, plugin.version, str(plugin.api), status_of(host, plugin)[0], _counts(plugin))
+        for plugin in host.plugins
+    ]
+    lines = _columns(rows)
     for kind in KINDS:
         offers = host.offers(kind)
         if not offers:
             continue
-        lines.append(f"{kind.kind}s" if kind.kind != "loss" else "losses")
-        rows = [(o.component.name, _origin(host, o), o.component.summary) for o in offers]
-        lines += [f"  {row}" for row in _columns(rows)]
-    faults = [plugin for plugin in host.plugins if plugin.status != "ok"]
+        lines += ["", plural(kind.kind)]
+        lines += [
+            f"  {row}" for row in _columns([(o.component.name, _origin(host, o), o.component.summary) for o in offers])
+        ]
+    faults = [(plugin, *status_of(host, plugin)) for plugin in host.plugins if status_of(host, plugin)[0] != "ok"]
     if faults:
         lines += ["", "not in order"]
-        lines += [f"  {_named(plugin)}: {plugin.status}: {plugin.reason}" for plugin in faults]
+        lines += [f"  {_named(plugin)}: {status}: {reason}" for plugin, status, reason in faults]
     return "\n".join(lines)
+
+
+def status_of(host: Host, plugin: Plugin) -> tuple[str, str]:
+    """Status and reason; ``clash`` where a plugin in order offers a name that another one offers, too."""
+    if plugin.status != "ok":
+        return plugin.status, plugin.reason
+    clashes = [
+        f'the {offer.component.kind} "{offer.component.name}" is also offered by {others}'
+        for offer in plugin.offers
+        if (others := _clash(host, offer))
+    ]
+    if clashes:
+        return (
+            "clash",
+            f"{'; '.join(clashes)}: neither can be used until one is blocked (SHIFTLENS_BLOCK={plugin.name})",
+        )
+    return "ok", ""
+
+
+def _counts(plugin: Plugin) -> str:
+    """What a plugin offers, counted: ``2 factors, 1 renderer``."""
+    counts = Counter(offer.component.kind for offer in plugin.offers)
+    return ", ".join(f"{count} {plural(kind) if count > 1 else kind}" for kind, count in counts.items())
 
 
 def component_plain(host: Host, name: str) -> list[dict[str, Any]]:
@@ -77,7 +109,7 @@ def component_text(host: Host, name: str) -> str:
         component = offer.component
         lines = [f"{component.name} - {component.kind}, from {offer.origin}", f"  {component.summary}"]
         if component.reference:
-            lines.append(f"  see {component.reference}")
+            lines.append(f"  source: {component.reference}")
         if clash := _clash(host, offer):
             lines.append(f"  CLASH: also offered by {clash}; neither can be used until one is blocked")
         fields = component.settings.model_fields
@@ -137,13 +169,8 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | dict) else str(value)
 
 
-ONE_SLOT = (
-    "selector",
-    "generator",
-    "converter",
-    "loss",
-    "classifier",
-)  # kinds whose slot takes one, called as they are
+ONE_SLOT = ("selector", "generator", "converter", "loss", "classifier")  # kinds whose slot takes one, called as they are
+SLOTS_OF_MANY = {"factor": "factors", "renderer": "reports", "observer": "observers"}
 
 
 def _example(offer: Offer) -> str:
@@ -158,9 +185,7 @@ def _example(offer: Offer) -> str:
         return yaml.safe_dump({component.kind: values}, sort_keys=False).rstrip()
     if component.kind == "target":
         return f"shiftlens export RUN --target {component.name} --out DIR"
-    return yaml.safe_dump(
-        {"reports" if component.kind == "renderer" else "factors": [values]}, sort_keys=False
-    ).rstrip()
+    return yaml.safe_dump({SLOTS_OF_MANY[component.kind]: [values]}, sort_keys=False).rstrip()
 
 
 def _columns(rows: Sequence[Sequence[str]]) -> list[str]:

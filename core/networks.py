@@ -69,11 +69,15 @@ class ConvClassifier(nn.Module):
             found.append(level(found[-1]))
         return found[1:]
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.features(x)[-1]
+    def answer(self, features: list[Tensor]) -> Tensor:
+        """Logits ``(N, classes)`` of what `features` gave."""
+        h = features[-1]
         pooled = torch.cat([h.mean(self.positions), h.amax(self.positions)], dim=1)  # (N, 2 * channels)
         logits: Tensor = self.head(pooled)
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer(self.features(x))
 
 
 class MLP(nn.Module):
@@ -90,9 +94,13 @@ class MLP(nn.Module):
         first = self.first(self.standardise(x).flatten(1)).relu()
         return [first, self.second(first).relu()]
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.head(self.features(x)[-1])
+    def answer(self, features: list[Tensor]) -> Tensor:
+        """Logits ``(N, classes)`` of what `features` gave."""
+        logits: Tensor = self.head(features[-1])
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer(self.features(x))
 
 
 ClassifyingNetwork = ConvClassifier | MLP

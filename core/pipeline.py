@@ -34,6 +34,7 @@ from shiftlens.core.stages import (
     grid,
     render,
     score,
+    second_opinion,
     trial,
 )
 from shiftlens.core.stages.context import Context, Stage
@@ -49,6 +50,7 @@ STAGES: tuple[Stage, ...] = (
     converter.STAGE,
     export.STAGE,
     conversion.STAGE,
+    second_opinion.STAGE,
     grid.STAGE,
     explain.STAGE,
     render.STAGE,
@@ -85,7 +87,8 @@ def run(
     host = host or Host()
     directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
     _refuse_foreign(directory.path)
-    with _held(directory), _logging_to(directory.path / "log.txt"):
+    observers = {choice.name: choice.build for choice in settings.observers}
+    with _held(directory), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)

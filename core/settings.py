@@ -18,9 +18,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from shiftlens.core.descriptions import NAME
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError
 from shiftlens.core.grid import LARGEST_SIDE
-from shiftlens.core.host import NAME, Host, near_miss
+from shiftlens.core.host import Host, near_miss
 from shiftlens.core.kinds import (
     Classifier,
     Component,
@@ -29,6 +30,7 @@ from shiftlens.core.kinds import (
     Factor,
     Generator,
     Loss,
+    Observer,
     Reader,
     Renderer,
     Selector,
@@ -48,6 +50,9 @@ class GridSettings(ComponentSettings):
     )
     calibrate: bool = Field(
         True, description="ask the decoder for the loss whose cell, measured by the classifier, has the requested loss"
+    )
+    second_opinion: bool = Field(
+        True, description="train a second classifier on the source's labels, to score the cells again (seconds)"
     )
 
 
@@ -73,6 +78,7 @@ class Slot:
     required: bool = False
     many: bool = False
     optional: bool = False  # null, which is the default, leaves it empty
+    auto: bool = False  # a slot of many that may say "auto"
 
 
 SLOTS: dict[str, Slot] = {
@@ -80,13 +86,14 @@ SLOTS: dict[str, Slot] = {
     "target": Slot(Reader, "the data after the shift, on which it is bad", required=True),
     "classifier": Slot(Classifier, "the model under analysis: a file, a callable, or {train: ...}", required=True),
     "loss": Slot(Loss, "how wrong the classifier is on one sample"),
-    "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True),
+    "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True, auto=True),
     "generator": Slot(Generator, "encoder and decoder, the decoder conditioned on the loss"),
     "converter": Slot(
         Converter, "the source side of a pair is made from its target side by this; null: real samples", optional=True
     ),
     "selector": Slot(Selector, "picks the pairs to be shown"),
     "reports": Slot(Renderer, "what to write at the end", many=True),
+    "observers": Slot(Observer, "what follows the run, such as a tracker of experiments", many=True),
 }
 
 
@@ -133,6 +140,7 @@ class Settings:
         factors: None for ``auto``, else the factors asked for.
         converter: None where pairs show real source samples.
         reports: the renderers to run at the end.
+        observers: what is told of the run as it goes; the results do not depend on them.
         base: the folder that relative paths started from.
     """
 
@@ -146,6 +154,7 @@ class Settings:
     converter: Choice | None
     selector: Choice
     reports: tuple[Choice, ...]
+    observers: tuple[Choice, ...]
     base: Path
 
     @classmethod
@@ -196,11 +205,11 @@ def load_settings(path: str | Path, host: Host | None = None, overrides: Iterabl
         raise InputError(f"the settings file {path} cannot be read: {error}") from None
     raw, lines, mistakes = read_yaml(text, str(path))
     for override in overrides:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     return _resolve(raw, path.resolve().parent, host or Host(), lines, mistakes, str(path))
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
     """Set ``key.path=value`` in the raw mapping; the value is YAML."""
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
@@ -316,7 +325,7 @@ def _resolve(
             chosen[name] = None
         elif value is None:
             resolver.mistake((name,), f"is missing: {slot.help}")
-        elif slot.many and value == "auto":
+        elif slot.auto and value == "auto":
             chosen[name] = None
         elif slot.many:
             values = value if isinstance(value, list) else [value]
@@ -367,7 +376,8 @@ def settings_schema(host: Host) -> dict[str, Any]:
                 variants.append({"$ref": f"#/$defs/{key}"})
         one: dict[str, Any] = {"anyOf": [{"enum": host.names(slot.kind)}, *variants], "description": slot.help}
         if slot.many:
-            one = {"anyOf": [{"const": "auto"}, {"type": "array", "items": one}], "description": slot.help}
+            auto = [{"const": "auto"}] if slot.auto else []
+            one = {"anyOf": [*auto, {"type": "array", "items": one}], "description": slot.help}
         if slot.optional:
             one["anyOf"].insert(0, {"type": "null"})
         schema["properties"][name] = one

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from shiftlens.export.bundle import Bundle
 
 DOMAINS = ("source", "target")
+SECOND_OPINION = "second-opinion.onnx"  # in the run directory, not in the bundle: no server needs it
 
 SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
 TRIAL_FIELDS = np.dtype([("loss", "f8"), ("loss_before", "f8"), ("label", "i8")])
@@ -152,9 +153,21 @@ class Context:
 
     def open_classifier(self) -> Callable[[FloatArray], npt.NDArray[Any]]:
         """The bundle's classifier as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
+        return self._opened(self.run.bundle / "classifier.onnx")
+
+    @cached_property
+    def second_opinion(self) -> Predict | None:
+        """The classifier that was trained to look at the grid's cells; None where there is none."""
+        path = self.run.path / SECOND_OPINION
+        if not path.is_file():
+            return None
+        outputs_of = self._opened(path)
+        return lambda x: probabilities_of(outputs_of(x), "logits")
+
+    def _opened(self, path: Path) -> Callable[[FloatArray], npt.NDArray[Any]]:
         from shiftlens.export.session import Session
 
-        session = Session(self.run.bundle / "classifier.onnx", device=self.general.device)
+        session = Session(path, device=self.general.device)
         (name,) = (tensor.name for tensor in session.inputs)
         (result,) = (tensor.name for tensor in session.outputs)
         return lambda x: session.run(**{name: x})[result]

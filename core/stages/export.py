@@ -23,8 +23,7 @@ CONVERTER = "converter.onnx"
 def work(context: Context) -> Outcome:
     import torch
 
-    from shiftlens.export.bundle import write_manifest
-    from shiftlens.export.compose import GRID
+    from shiftlens.export.manifest import GRID, write_manifest
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -55,6 +54,8 @@ def work(context: Context) -> Outcome:
         context.progress(number + 1, len(parts))
     for name in (GRID, CONVERTER):  # of an earlier export, made of other models
         (folder / name).unlink(missing_ok=True)
+    if not context.facts("classifier")["exported"]:
+        (folder / "classifier.onnx").unlink(missing_ok=True)
     if context.settings.converter is not None:
         parity["converter"] = _converter(context, folder / CONVERTER, metadata)
     write_manifest(folder, **_described(context, trained.latent))
@@ -69,7 +70,7 @@ def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[s
     """converter.onnx, from a target sample to one of the source domain; returns its parity (¶82)."""
     import torch
 
-    from shiftlens.export.bundle import CONVERTED
+    from shiftlens.export.manifest import CONVERTED
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -89,7 +90,8 @@ def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[s
 def _fused_grid(context: Context, folder: Path) -> list[str]:
     """grid.onnx: the whole grid as one graph, for servers; what it is made of works without it."""
     from shiftlens.export.bundle import Bundle
-    from shiftlens.export.compose import GRID, add_grid
+    from shiftlens.export.compose import add_grid
+    from shiftlens.export.manifest import GRID
 
     label = int(context.generator_labels("source")[0])
     samples = np.concatenate([context.domain(role).batch(slice(0, 1)) for role in DOMAINS])
@@ -114,9 +116,11 @@ def _metadata(context: Context) -> dict[str, str]:
 
 def _described(context: Context, latent: int) -> dict[str, Any]:
     """What the manifest tells about the models."""
-    from shiftlens.export.bundle import GridFacts, LossFacts
+    from shiftlens.core.pipeline import versions
+    from shiftlens.export.manifest import GridFacts, LossFacts
 
     data, model, loss = context.facts("data"), context.facts("classifier"), context.settings.loss
+    score = context.facts("score")
     assert isinstance(loss.component, Loss)
     return {
         "name": context.general.name,
@@ -130,10 +134,31 @@ def _described(context: Context, latent: int) -> dict[str, Any]:
             settings=loss.settings.model_dump(mode="json"),
         ),
         "classifier_output": model["output"] if model["exported"] else None,
+        "why_no_classifier": model["why_not_exported"],
+        "normalisation": _normalisation(context, data["kind"]),
+        "accuracy": {role: score[role]["accuracy"] for role in DOMAINS},
+        "versions": versions(),
         "latent": latent,
         "grid": GridFacts(interpolation=context.general.grid.interpolation, calibrate=context.general.grid.calibrate),
         "provenance": _metadata(context),
     }
+
+
+def _normalisation(context: Context, kind: str) -> dict[str, Any]:
+    """What samples are like outside, and what is done to them inside classifier.onnx."""
+    outside = {"image": "channels first, values in [0, 1]", "series": "channels first"}.get(
+        kind, "one value per column"
+    )
+    chosen = context.settings.classifier.settings.model_dump(mode="json").get("normalise")
+    inside = {"subtract": chosen["mean"], "divide_by": chosen["std"]} if chosen else "what the classifier was made with"
+    return {"samples": outside, "inside classifier.onnx": inside}
+
+
+def outside(context: Context) -> Any:
+    """A bundle of another format is made again."""
+    from shiftlens.export.manifest import FORMAT
+
+    return FORMAT
 
 
 STAGE = Stage(
@@ -141,4 +166,5 @@ STAGE = Stage(
     settings=("loss", "name", "grid.interpolation", "grid.calibrate"),
     after=("data", "classifier", "score", "generator", "converter"),
     work=work,
+    outside=outside,
 )

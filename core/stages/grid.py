@@ -13,9 +13,11 @@ import numpy.typing as npt
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.fidelity import fidelity, leak
+from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, realism
 from shiftlens.core.grid import PairGrid, grid_of_pair
 from shiftlens.core.kinds import SOURCE, Candidates, Pair
+from shiftlens.core.results import Leak, Realism
+from shiftlens.core.scoring import join, score_batch
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
 
 CELL_FIELDS = np.dtype(
@@ -28,7 +30,7 @@ CELL_FIELDS = np.dtype(
         ("reached", "?"),
     ]
 )
-LEAK_SAMPLES = 4000
+LOOKED_AT = 2000  # samples of each domain, and rows of the trial, by which leak and realism are measured
 
 
 def work(context: Context) -> Outcome:
@@ -52,8 +54,10 @@ def work(context: Context) -> Outcome:
     ]
     generated = ~figures["real"]
     facts: dict[str, Any] = {
-        "fidelity": fidelity(figures["requested"][generated], figures["measured"][generated]).model_dump(),
-        "leak": leak(*_latents(context), seed=context.general.seed).model_dump(),
+        "fidelity": fidelity_of_grids(figures["requested"], figures["measured"], generated).model_dump(),
+        "leak": _leak(context).model_dump(),
+        "realism": found.model_dump() if (found := _realism(context, pairs, cells[generated])) else None,
+        "second_opinion": _second_opinion(context, pairs, cells, figures),
         "reached": float(figures["reached"][generated].mean()),
         "providers": context.bundle.providers,
         "skipped": skipped,
@@ -140,24 +144,87 @@ def _figures(grid: PairGrid) -> Any:
     return table
 
 
-def _latents(context: Context) -> tuple[FloatArray, npt.NDArray[np.float64]]:
-    """Latents and losses of samples drawn evenly from both domains, for the leak."""
-    latents, losses = [], []
-    size = context.general.batch_size
+def _leak(context: Context) -> Leak:
+    """What z still tells of the loss: of all real samples, of each domain's, and of the trial's changes."""
+    seed, latents, losses = context.general.seed, {}, {}
     for role in DOMAINS:
-        domain, scores = context.domain(role), context.scores(role)
-        chosen = np.linspace(0, len(domain) - 1, min(len(domain), LEAK_SAMPLES // 2)).astype(np.int64)
-        labels = context.generator_labels(role)
-        for start in range(0, len(chosen), size):
-            here = chosen[start : start + size]
-            latents.append(context.bundle.encode(domain.batch(here), scores.loss[here], labels[here]))
-        losses.append(scores.loss[chosen])
-    return np.concatenate(latents), np.concatenate(losses)
+        rows, scores = _evenly(len(context.domain(role))), context.scores(role)
+        losses[role] = scores.loss[rows]
+        latents[role] = _encoded(context, role, rows, losses[role], context.generator_labels(role)[rows])
+    whole = leak(np.concatenate(list(latents.values())), np.concatenate(list(losses.values())), seed)
+    alone = {role: leak(latents[role], losses[role], seed).r2 for role in DOMAINS}
+    return whole.model_copy(update={**alone, "axis_r2": _axis_leak(context)})
+
+
+def _axis_leak(context: Context) -> float | None:
+    """None where there was no trial."""
+    arrays, size = context.run.arrays, context.general.batch_size
+    if "trial-x" not in arrays:
+        return None
+    chosen = _evenly(len(arrays["trial-rows"]))
+    table = np.asarray(arrays["trial-rows"])[chosen]
+    latents = []
+    for start in range(0, len(chosen), size):
+        here = slice(start, start + size)
+        x = np.asarray(arrays["trial-x"][chosen[here]], dtype=np.float32)
+        latents.append(context.bundle.encode(x, table["loss"][here], table["label"][here]))
+    return axis_leak(
+        np.concatenate(latents), table["loss"], table["loss_before"], table["label"], seed=context.general.seed
+    )
+
+
+def _realism(context: Context, pairs: list[Pair], cells: FloatArray) -> Realism | None:
+    """Where the cells lie among the real samples, in the encoder's space.
+
+    All are encoded as of one loss and one class: what the encoder takes out for the loss is then the same for all, and
+    their distances are those of the trained encoder itself, the loss axis's part included.
+    """
+    real = []
+    for role, own in zip(DOMAINS, ({p.source for p in pairs}, {p.target for p in pairs}), strict=True):
+        rows = np.setdiff1d(_evenly(len(context.domain(role))), sorted(own))
+        real.append(_encoded(context, role, rows, np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)))
+    nothing = np.zeros(len(cells))
+    return realism(context.bundle.encode(cells, nothing, nothing.astype(np.int64)), np.concatenate(real))
+
+
+def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figures: Any) -> dict[str, Any] | None:
+    """The cells as another classifier scores them; None where there is none."""
+    predict, size = context.second_opinion, context.general.batch_size
+    if predict is None:
+        return None
+    generated = ~figures["real"]
+    labels = context.generator_labels("source")[[pair.source for pair in pairs]]
+    label = np.broadcast_to(labels[:, None, None], generated.shape)[generated]
+    x = cells[generated]
+    starts = range(0, len(x), size)
+    scores = join([score_batch(predict(x[i : i + size]), label[i : i + size], context.loss) for i in starts])
+    return {
+        "fidelity": fidelity(figures["requested"][generated], scores.loss).spearman,
+        "agreement": float((scores.prediction == figures["prediction"][generated]).mean()),
+        "accuracy": context.facts("second-opinion")["accuracy"],
+    }
+
+
+def _evenly(count: int) -> IntArray:
+    """At most `LOOKED_AT` indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
+
+
+def _encoded(context: Context, role: str, rows: IntArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+    """Latents of some samples of a domain, read in batches; loss and label are those of the rows."""
+    size, domain = context.general.batch_size, context.domain(role)
+    starts = range(0, len(rows), size)
+    return np.concatenate(
+        [
+            context.bundle.encode(domain.batch(rows[i : i + size]), loss[i : i + size], label[i : i + size])
+            for i in starts
+        ]
+    )
 
 
 STAGE = Stage(
     "grid",
     settings=("selector", "grid", "batch_size", "seed"),
-    after=("data", "classifier", "score", "export"),
+    after=("data", "classifier", "score", "trial", "export", "second-opinion"),
     work=work,
 )

@@ -162,13 +162,19 @@ class GridView:
 
 
 @dataclass(frozen=True)
-class Trust:
-    """How far the grid may be trusted: fidelity and leak, in figures and in plain words."""
+class Check:
+    """One figure by which the grid may be judged, and what it means."""
 
-    fidelity: str
-    fidelity_words: str
-    leak: str
-    leak_words: str
+    name: str
+    figure: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the grid may be trusted, in figures and in plain words."""
+
+    checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True)
@@ -238,7 +244,7 @@ class Page:
         why: causes, where they were looked for.
         converter: what the style converter does, where the source sides of the pairs were made by one.
         grid: the pairs, where there are any.
-        trust: fidelity and leak of the grid.
+        trust: fidelity of the grid, a second classifier's opinion, realism and leak.
         domains: loss distributions and accuracy per class.
         training: training curves.
         provenance: names and values of all that is needed to repeat or compare the run.

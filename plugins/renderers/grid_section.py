@@ -1,4 +1,4 @@
-"""The section with the grids of all pairs, and how far they may be trusted."""
+"""The section with the grids of all pairs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shiftlens.core.results import Cause, Cell, Interval, PairResult, Results
 from shiftlens.core.verdicts import CLEAR_MOVE
 from shiftlens.plugins.renderers import charts, pictures
 from shiftlens.plugins.renderers.charts import LossScale
-from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView, Trust
+from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.pictures import Picture
-from shiftlens.plugins.renderers.words import VERDICTS, count, listed, number, percent
+from shiftlens.plugins.renderers.words import VERDICTS, listed, number, percent
 
 
 def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridView | None:
@@ -146,30 +146,6 @@ def _cell(cell: Cell, picture: Picture, scale: LossScale, real: str, place: str)
         real=cell.real,
         converted=cell.converted,
     )
-
-
-def trust_section(results: Results) -> Trust:
-    spearman, r2, cells = results.fidelity.spearman, results.leak.r2, count(results.fidelity.cells, "generated cell")
-    if spearman is None:
-        words = "It could not be measured: too few cells, or all of one loss."
-    elif spearman < LOW_FIDELITY:
-        words = (
-            f"Each row asks for a loss. On {cells} the classifier then measured something else: the two orders hardly "
-            "agree (1 is full agreement, 0 is chance)."
-        )
-    else:
-        words = (
-            f"Each row asks for a loss. On {cells} the classifier then measured losses in nearly that order "
-            "(1 is full agreement, 0 is chance). What changes down the rows is what the classifier finds hard."
-        )
-    if r2 is None:
-        leak = "It could not be measured: too few samples."
-    else:
-        leak = (
-            "The part of the loss that can still be read from the features alone. Near 0 a step sideways says nothing "
-            "about the loss; near 1 both axes tell the same story."
-        )
-    return Trust(number(spearman), words, number(r2), leak)
 
 
 def _moving(causes: Sequence[Cause], axis: str) -> list[tuple[str, str]]:

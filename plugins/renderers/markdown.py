@@ -79,6 +79,8 @@ def _row(cause: Cause) -> str:
 def _trust(results: Results) -> str:
     fidelity = results.fidelity.spearman
     text = f"Fidelity {number(fidelity)}, leak {number(results.leak.r2)}, {len(results.pairs)} pairs."
+    if results.second_opinion is not None:
+        text += f" A second classifier sees it with a fidelity of {number(results.second_opinion.fidelity)}."
     if fidelity is None or fidelity < LOW_FIDELITY:
         return f"{text} **This grid does not do what it says:** draw no conclusion from it."
     return text

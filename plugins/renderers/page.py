@@ -15,7 +15,8 @@ from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.context import Accuracy, ClassRow, Domains, Page, Summary, Training
 from shiftlens.plugins.renderers.converter_section import converter_section
 from shiftlens.plugins.renderers.gallery import Gallery
-from shiftlens.plugins.renderers.grid_section import grid_section, trust_section
+from shiftlens.plugins.renderers.grid_section import grid_section
+from shiftlens.plugins.renderers.trust_section import trust_section
 from shiftlens.plugins.renderers.why_section import why_section
 from shiftlens.plugins.renderers.words import ADVICE, count, number, percent, points, with_unit
 

@@ -152,6 +152,15 @@ def test_target_example_writes(tmp_path):
     assert list(out.iterdir())
 
 
+def test_observer_example_writes(tmp_path):
+    component = offered("shiftlens_observers")
+    host = Host(entry_points=False)
+    with host.watched_by({"diary": lambda: component.build(component.settings(path=tmp_path / "diary.txt"))}):
+        host.notify("stage_finished", stage="score", seconds=1.25)
+    assert (tmp_path / "diary.txt").read_text() == "score took 1.2 s\n"
+    assert not host.problems
+
+
 def test_observer_examples_are_told(capsys):
     modules = [plugin_of(f"shiftlens_{event}") for event in host_events()]
     host = Host(modules, entry_points=False)

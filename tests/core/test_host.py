@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import pytest
 from pydantic import Field
 
 from shiftlens import Host, hookimpl
 from shiftlens.core.errors import PluginError
-from shiftlens.core.kinds import ComponentSettings, Loss, Selector
+from shiftlens.core.kinds import API_VERSION, OLDEST_API, ComponentSettings, Loss, Selector
 
 
 def offering(*components, name="anonymous"):
@@ -128,6 +131,58 @@ def test_a_failing_observer_never_stops_a_run_and_is_noted_once():
     assert ["disk full" in problem.reason for problem in host.problems] == [True]
 
 
+class Diary:
+    def __init__(self):
+        self.told, self.closed = [], False
+
+    @hookimpl
+    def shiftlens_stage_started(self, stage):
+        self.told.append(stage)
+
+    def close(self):
+        self.closed = True
+
+
+def test_an_observer_watches_as_long_as_the_block_runs_and_is_closed_when_it_is_cut_off():
+    host, diary = alone(), Diary()
+    with contextlib.suppress(KeyboardInterrupt), host.watched_by({"diary": lambda: diary}):
+        host.notify("stage_started", stage="score")
+        raise KeyboardInterrupt
+    host.notify("stage_started", stage="grid")
+    assert (diary.told, diary.closed, host.problems) == (["score"], True, [])
+    with host.watched_by({"diary": Diary}):  # and another one may follow
+        pass
+
+
+class Misspelt(Diary):
+    @hookimpl
+    def shiftlens_stage_startet(self, stage):
+        pass
+
+
+class NeverClosed(Diary):
+    def close(self):
+        raise OSError("disk full")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda: 1 / 0, "division by zero"),
+        (Misspelt, 'did you mean "shiftlens_stage_started"?'),
+        (NeverClosed, "disk full"),
+    ],
+)
+def test_a_broken_observer_stops_neither_the_run_nor_the_others(broken, reason):
+    host, diary = alone(), Diary()
+    with host.watched_by({"broken": broken, "diary": lambda: diary}):
+        host.notify("stage_started", stage="score")
+    assert (diary.told, diary.closed) == (["score"], True)
+    (problem,) = host.problems
+    assert problem.plugin == "observer broken"
+    assert reason in problem.reason
+
+
 def test_hosts_share_nothing():
     alone(offering(loss("mine")))
     assert alone().names(Loss) == []
@@ -138,3 +193,113 @@ def test_the_built_ins_come_in_through_the_same_door():
     assert {"readers", "losses"} <= {plugin.name for plugin in host.plugins if plugin.distribution == "shiftlens"}
     assert not host.problems
     assert {"cross-entropy", "entropy"} <= set(host.names(Loss))
+
+
+def test_a_hook_that_returns_nothing_is_told():
+    class Forgetful:
+        @hookimpl
+        def shiftlens_losses(self):
+            loss("mine")
+
+    (problem,) = alone(Forgetful()).problems
+    assert "shiftlens_losses() must yield descriptions; it returned None" in problem.reason
+
+
+def test_what_was_yielded_before_a_fault_is_kept():
+    class Stumbling:
+        @hookimpl
+        def shiftlens_losses(self):
+            yield loss("first")
+            raise RuntimeError("stumbled")
+
+    host = alone(Stumbling())
+    assert host.names(Loss) == ["first"]
+    assert "stumbled" in host.problems[0].reason
+
+
+def test_a_plugin_that_exits_does_not_end_the_program():
+    class Quitting:
+        @hookimpl
+        def shiftlens_losses(self):
+            raise SystemExit(1)
+
+    assert "SystemExit" in alone(Quitting(), offering(loss("mine"))).problems[0].reason
+
+
+def test_a_name_offered_twice_by_one_plugin_is_told_and_the_first_works():
+    host = alone(offering(loss("mine"), loss("mine"), loss("other"), name="Double"))
+    assert host.find(Loss, "mine").name == "mine"
+    assert host.names(Loss) == ["mine", "other"]
+    (problem,) = host.problems
+    assert 'offers the loss "mine" twice' in problem.reason
+
+
+@pytest.mark.parametrize(
+    ("component", "reason"),
+    [
+        (loss("<b>bold</b>"), "is no name"),
+        (loss(7), "is no name"),
+        (Loss(name="mine", summary="two\nlines", build=print), "must be one line"),
+        (Loss(name="mine", summary="\x1b[31mred", build=print), "must be one line"),
+        (Loss(name="mine", summary="s", build=None), "must be callable"),
+        (loss("thawed", settings=type("S", (ComponentSettings,), {}, frozen=False)), "must stay frozen"),
+        (loss("lax", settings=type("S", (ComponentSettings,), {}, extra="allow")), "must forbid unknown keys"),
+    ],
+)
+def test_a_description_that_would_do_harm_later_is_refused_now(component, reason):
+    host = alone(offering(component, loss("fine")))
+    assert host.names(Loss) == ["fine"]
+    assert reason in host.problems[0].reason
+
+
+@pytest.mark.parametrize(
+    ("api", "reason"),
+    [
+        (API_VERSION + 1, "pip install -U shiftlens"),
+        (OLDEST_API - 1, "install a newer version"),
+        ("1", "must be the number of the plugin API"),
+        (True, "must be the number of the plugin API"),
+    ],
+)
+def test_a_plugin_made_for_another_api_is_refused_with_what_to_do(api, reason):
+    plugin = offering(loss("mine"), name="Other")
+    plugin.shiftlens_api = api
+    host = alone(plugin, offering(loss("fine")))
+    assert host.names(Loss) == ["fine"]
+    assert host.plugins[0].status == "refused"
+    assert reason in host.plugins[0].reason
+    with pytest.raises(PluginError, match="plugin API"):
+        alone(plugin, strict=True)
+
+
+def test_a_plugin_that_says_its_api_is_taken():
+    plugin = offering(loss("mine"))
+    plugin.shiftlens_api = API_VERSION
+    assert alone(plugin).names(Loss) == ["mine"]
+
+
+def test_a_plugin_that_hangs_in_a_listing_is_told_by_name_while_it_hangs(capfd):
+    release = threading.Event()
+
+    class Hanging:
+        @hookimpl
+        def shiftlens_losses(self):
+            release.wait()
+            yield loss("late")
+
+    made = []
+    waiting = threading.Thread(target=lambda: made.append(alone(Hanging(), patience=0.05)))
+    waiting.start()
+    told = ""
+    while "Hanging" not in told:  # it hangs until it has been told
+        told += capfd.readouterr().err
+    release.set()
+    waiting.join()
+    assert "has been listing, in shiftlens_losses() for 0.05 s" in told
+    assert "SHIFTLENS_BLOCK=Hanging" in told
+    assert made[0].names(Loss) == ["late"]
+
+
+def test_a_quick_plugin_is_not_told(capfd):
+    alone(offering(loss("mine")), patience=30)
+    assert capfd.readouterr().err == ""

@@ -42,6 +42,7 @@ def test_defaults_fill_what_is_left_out(tmp_path, host):
     assert settings.loss.name == "cross-entropy"
     assert settings.factors is None
     assert [choice.name for choice in settings.reports] == ["html", "json"]
+    assert settings.observers == ()
     assert settings.general.grid.features == 5
     assert settings.source.name == "npz"
 
@@ -178,3 +179,10 @@ def test_settings_without_a_name_are_those_of_the_default(tmp_path, host):
     assert (
         load_settings(write(tmp_path, yaml.safe_dump(MINIMAL)), host, ["selector.pairs=3"]).plain() == settings.plain()
     )
+
+
+def test_only_factors_may_be_auto(tmp_path, host):
+    text = yaml.safe_dump({**MINIMAL, "factors": "auto", "reports": "auto", "observers": "tensorbord"})
+    first, second = mistakes_of(tmp_path, text, host).mistakes
+    assert {first.key, second.key} == {"reports[0].name", "observers[0].name"}
+    assert 'did you mean "tensorboard"?' in f"{first} {second}"

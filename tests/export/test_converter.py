@@ -10,7 +10,8 @@ import pytest
 from realdata import digits
 
 from shiftlens.core.errors import BundleError
-from shiftlens.export.bundle import CHUNK, CONVERTED, Bundle, LossFacts, write_manifest
+from shiftlens.export.bundle import CHUNK, Bundle
+from shiftlens.export.manifest import CONVERTED, LossFacts, write_manifest
 
 
 class Darker:

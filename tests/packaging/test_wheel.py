@@ -40,7 +40,7 @@ def tracked(*folders: str) -> set[str]:
 
 def test_the_wheel_holds_the_tree_and_nothing_else(built):
     expected = {f"shiftlens/{name}" for name in tracked(*ROOMS)}
-    expected |= {f"shiftlens/{name}" for name in ("__init__.py", "__main__.py", "py.typed")}
+    expected |= {f"shiftlens/{name}" for name in ("__init__.py", "__main__.py", "testing.py", "py.typed")}
     with zipfile.ZipFile(built[1]) as wheel:
         found = {name for name in wheel.namelist() if ".dist-info/" not in name}
     assert found == expected
