@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from shiftlens.core import benchmark_planting as planting
-from shiftlens.core.benchmark import Predict, image_factors, samples_of, train_with_plugin
+from shiftlens.core.benchmark_data import Predict, image_factors, samples_of, train_with_plugin
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job

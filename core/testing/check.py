@@ -14,6 +14,7 @@ from shiftlens.core.errors import InputError, PluginError
 from shiftlens.core.host import Host, Offer, near_miss
 from shiftlens.core.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
+from shiftlens.core.testing.converter import ConverterSubject
 from shiftlens.core.testing.factor import FactorSubject
 from shiftlens.core.testing.generator import GeneratorSubject
 from shiftlens.core.testing.observer import ObserverSubject
@@ -26,6 +27,7 @@ from shiftlens.core.testing.target import TargetSubject
 
 SUBJECTS: dict[str, type[Subject]] = {
     "reader": ReaderSubject, "classifier": ClassifierSubject, "generator": GeneratorSubject,
+    "converter": ConverterSubject,
     "selector": SelectorSubject, "factor": FactorSubject, "renderer": RendererSubject, "target": TargetSubject,
     "observer": ObserverSubject,
 }  # fmt: skip
