@@ -7,6 +7,7 @@ tripped; 2 the input is wrong; 3 a fault of shiftlens; 130 interrupted.
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -76,7 +77,13 @@ def _show_strictly(error: ShiftlensError) -> None:
 
 
 @cli.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("shiftlens-demo"), show_default=True)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("shiftlens-demo"),
+    show_default=True,
+    help="Folder for the data, the settings and the run.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
 @quiet
 def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
@@ -163,20 +170,29 @@ def _tell(finished: Run, gates: Iterable[Any]) -> int:
     return GATE_TRIPPED if tripped else 0
 
 
+class _Warnings(logging.Handler):
+    """What goes wrong without stopping a run, on stderr as it happens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"warning: {record.getMessage()}", err=True)
+
+
 class _shown:
-    """Show progress while the block runs, and leave the terminal as it was whatever happens."""
+    """Show progress and warnings while the block runs, and leave the terminal as it was whatever happens."""
 
     def __init__(self, host: Host, quiet: bool) -> None:
         from shiftlens.core.progress import progress_observer
 
         self.observer = None if quiet else progress_observer()
+        self.warnings = _Warnings(logging.WARNING)
         if self.observer is not None:
             host.register(self.observer, "progress")
 
     def __enter__(self) -> None:
-        return None
+        logging.getLogger("shiftlens").addHandler(self.warnings)
 
     def __exit__(self, *exception: object) -> None:
+        logging.getLogger("shiftlens").removeHandler(self.warnings)
         if hasattr(self.observer, "close"):
             self.observer.close()
 
@@ -244,6 +260,59 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
 
     for path in write_grid(bundle, source, target, out, label, features, losses):
         click.echo(path)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--target", required=True, metavar="NAME", help="directory, triton, mlserver or a plugin's.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
+@click.option("--backend", help="Short for --set backend=...: triton's onnxruntime or python.")
+@click.option("--precision", type=click.Choice(["float32", "int8"]), default="float32", show_default=True)
+@click.option(
+    "--accept-loss",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="With int8: the largest fall of the accuracy that is accepted.",
+)
+@quiet
+def export(
+    directory: Path,
+    target: str,
+    out: Path,
+    overrides: tuple[str, ...],
+    backend: str | None,
+    precision: str,
+    accept_loss: float,
+    quiet: bool,
+) -> None:
+    """Write a finished run's models for a server: `shiftlens plugins show TARGET` lists the settings."""
+    from shiftlens.core.exporting import export_run
+    from shiftlens.core.host import Host
+    from shiftlens.core.run import load_run
+
+    host = Host()
+    wanted = [*overrides, *([f"backend={backend}"] if backend else [])]
+    with _shown(host, quiet):
+        host.notify("stage_started", stage="export")
+        told = export_run(
+            load_run(directory),
+            target,
+            out,
+            host,
+            wanted,
+            precision,
+            accept_loss,
+            lambda done, total, **values: host.notify("step", stage="export", done=done, total=total, values=values),
+        )
+    if precision == "int8":
+        click.echo(
+            f"accuracy of the classifier on {told['judged_on']}: {told['accuracy_float32']:.2%} before, "
+            f"{told['accuracy_int8']:.2%} as int8",
+            err=True,
+        )
+    click.echo(out)
 
 
 @cli.command()

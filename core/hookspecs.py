@@ -1,7 +1,7 @@
 """Every hook of shiftlens. A plugin implements the ones it needs, in a module or on an object.
 
-The hooks that offer something yield frozen descriptions (`shiftlens.core.kinds`); the observers are told what
-happens and return nothing. Each example below runs as it stands: a test executes it.
+The hooks that offer something yield frozen descriptions (`shiftlens.core.kinds`); the others are told what happens and
+return nothing. Each example below runs as it stands: a test executes it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from shiftlens.core.kinds import Classifier, Factor, Generator, Loss, Reader, Renderer, Selector, Target
+from shiftlens.core.kinds import (
+    Classifier,
+    Converter,
+    Factor,
+    Generator,
+    Loss,
+    Observer,
+    Reader,
+    Renderer,
+    Selector,
+    Target,
+)
 
 if TYPE_CHECKING:
     from shiftlens.core.run import Run
@@ -149,6 +160,46 @@ def shiftlens_generators() -> Iterable[Generator]:  # type: ignore[empty-body]
 
 
 @hookspec
+def shiftlens_converters() -> Iterable[Converter]:  # type: ignore[empty-body]
+    """Offer style converters: from a target sample to one of the source domain.
+
+    Example::
+
+        import numpy as np
+        from shiftlens import hookimpl
+        from shiftlens.core.kinds import SOURCE, TARGET, ComponentSettings, Converter, TrainedConverter
+
+        class MatchedMoments:
+            def __init__(self, settings):
+                pass
+
+            def __call__(self, data, job):
+                import torch
+
+                def moments(role):
+                    x = torch.from_numpy(data.rows.batch(np.flatnonzero(data.rows.role == role)))
+                    return x.mean(0), x.std(0) + 1e-6
+
+                (mean, spread), (source_mean, source_spread) = moments(TARGET), moments(SOURCE)
+
+                class Module(torch.nn.Module):
+                    def forward(self, x):
+                        return (x - mean) / spread * source_spread + source_mean
+
+                return TrainedConverter(Module().eval())
+
+        @hookimpl
+        def shiftlens_converters():
+            yield Converter(
+                name="matched-moments",
+                summary="gives every value the mean and spread it has in the source",
+                settings=ComponentSettings,
+                build=MatchedMoments,
+            )
+    """
+
+
+@hookspec
 def shiftlens_selectors() -> Iterable[Selector]:  # type: ignore[empty-body]
     """Offer ways to pick the pairs to be shown.
 
@@ -279,6 +330,40 @@ def shiftlens_targets() -> Iterable[Target]:  # type: ignore[empty-body]
         @hookimpl
         def shiftlens_targets():
             yield Target(name="zip", summary="the bundle as one zip file", settings=ComponentSettings, build=build)
+    """
+
+
+@hookspec
+def shiftlens_observers() -> Iterable[Observer]:  # type: ignore[empty-body]
+    """Offer what follows a run that names it under ``observers``, as a tracker of experiments does.
+
+    Its worker implements the hooks below, as many as it wants. A plugin that wants to be told of every run without
+    being named implements them in its module instead.
+
+    Example::
+
+        from pathlib import Path
+        from pydantic import Field
+        from shiftlens import hookimpl
+        from shiftlens.core.kinds import ComponentSettings, Observer
+
+        class Settings(ComponentSettings):
+            path: Path = Field(description="text file that gets one line per stage")
+
+        class Diary:
+            def __init__(self, settings):
+                self.stream = settings.path.open("a", encoding="utf-8")
+
+            @hookimpl
+            def shiftlens_stage_finished(self, stage, seconds):
+                self.stream.write(f"{stage} took {seconds:.1f} s\\n")
+
+            def close(self):
+                self.stream.close()
+
+        @hookimpl
+        def shiftlens_observers():
+            yield Observer(name="diary", summary="one line per stage in a text file", settings=Settings, build=Diary)
     """
 
 

@@ -6,13 +6,13 @@ loader dies of the first ImportError and silently skips a second distribution th
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -23,6 +23,7 @@ import pluggy
 from shiftlens.core import hookspecs
 from shiftlens.core.descriptions import fault_of, plural
 from shiftlens.core.errors import PluginError
+from shiftlens.core.errors import near_miss as near_miss
 from shiftlens.core.kinds import API_VERSION, KINDS, OLDEST_API, Component
 from shiftlens.core.watchdog import told_when_slow
 
@@ -34,12 +35,6 @@ HEAVY = ("torch", "onnxruntime", "sklearn")
 PATIENCE = 30.0  # seconds that a plugin may take to load or to list before it is told
 OBSERVERS = ("run_started", "stage_started", "step", "stage_finished", "run_finished")
 C = TypeVar("C", bound=Component)
-
-
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """``'did you mean "x"? '`` or nothing: the beginning of the sentence that lists what there is."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 @dataclass(frozen=True)
@@ -197,6 +192,36 @@ class Host:
                 if not any(p.plugin == name and event in p.reason for p in self.problems):
                     logger.warning("observer %s failed at %s: %r; the run goes on", name, event, error)
                     self.problems.append(Problem(name, "", f"observer failed at {event}: {error!r}"))
+
+    @contextmanager
+    def watched_by(self, observers: Mapping[str, Callable[[], Any]]) -> Iterator[None]:
+        """Build these observers, tell them too while the block runs, and close them; none of them can stop it.
+
+        Args:
+            observers: by name, what builds an `ObserverWorker`.
+        """
+        watching: list[tuple[str, Any]] = []
+        for name, build in observers.items():
+            try:
+                worker = build()
+                self._check_hook_names(worker)
+                self._manager.register(worker, name=f"observer {name}")
+                watching.append((name, worker))
+            except Exception as error:
+                self._unobserved(name, f"is left out: {error}")
+        try:
+            yield
+        finally:
+            for name, worker in watching:
+                self._manager.unregister(worker)
+                try:
+                    worker.close()
+                except Exception as error:
+                    self._unobserved(name, f"could not be closed: {error!r}")
+
+    def _unobserved(self, name: str, reason: str) -> None:
+        logger.warning("the observer %s %s; the run goes on", name, reason)
+        self.problems.append(Problem(f"observer {name}", "", reason))
 
     def _load_entry_points(self) -> None:
         found = [(d, e) for d in metadata.distributions() for e in d.entry_points if e.group == GROUP]

@@ -23,7 +23,20 @@ from shiftlens.core.files import write_text
 from shiftlens.core.host import Host, near_miss
 from shiftlens.core.run import Record, Run
 from shiftlens.core.settings import Choice, Settings
-from shiftlens.core.stages import classifier, data, explain, export, generate, grid, render, score, trial
+from shiftlens.core.stages import (
+    classifier,
+    conversion,
+    converter,
+    data,
+    explain,
+    export,
+    generate,
+    grid,
+    render,
+    score,
+    second_opinion,
+    trial,
+)
 from shiftlens.core.stages.context import Context, Stage
 
 logger = logging.getLogger("shiftlens")
@@ -34,7 +47,10 @@ STAGES: tuple[Stage, ...] = (
     score.STAGE,
     trial.STAGE,
     generate.STAGE,
+    converter.STAGE,
     export.STAGE,
+    conversion.STAGE,
+    second_opinion.STAGE,
     grid.STAGE,
     explain.STAGE,
     render.STAGE,
@@ -71,7 +87,8 @@ def run(
     host = host or Host()
     directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
     _refuse_foreign(directory.path)
-    with _held(directory), _logging_to(directory.path / "log.txt"):
+    observers = {choice.name: choice.build for choice in settings.observers}
+    with _held(directory), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)

@@ -1,4 +1,4 @@
-"""results.json as types: what a run found, the one document that every renderer reads.
+"""What a run found: results.json, the one document that every renderer reads.
 
 The names and nesting are a promise to scripts and servers; fields may be added, never renamed. Losses are in nats
 (or the unit of the loss plugin), accuracies and shares are fractions, ``ci`` are 95 % intervals ``[low, high]``.
@@ -22,137 +22,185 @@ class Record(BaseModel):
 class PerDomain(Record):
     """One figure for the source and one for the target; the target's is None where it cannot be known."""
 
-    source: float
-    target: float | None
+    source: float = Field(description="in the source domain")
+    target: float | None = Field(description="in the target domain")
 
 
 class Samples(Record):
     """Number of samples in each domain."""
 
-    source: int
-    target: int
+    source: int = Field(description="in the source domain")
+    target: int = Field(description="in the target domain")
 
 
 class Shift(Record):
     """Mean of a factor's measure in each domain."""
 
-    source: float
-    target: float
-    unit: str = ""
+    source: float = Field(description="in the source domain")
+    target: float = Field(description="in the target domain")
+    unit: str = Field("", description="of the measure; empty where it has none")
+    turn: float | None = Field(None, description="how far round, signed, where the measure is circular")
 
 
 class Axes(Record):
     """How far the generated cells move a factor along each axis, in units of the pairs' gap (averaged over pairs)."""
 
-    loss_axis: float
-    feature_axis: float
-    loss_axis_ci: Interval | None = None
-    feature_axis_ci: Interval | None = None
-    agrees: bool | None = None
+    loss_axis: float = Field(description="downwards, with the loss")
+    feature_axis: float = Field(description="sideways, with the features")
+    loss_axis_ci: Interval | None = Field(None, description="95 % interval over pairs")
+    feature_axis_ci: Interval | None = Field(None, description="95 % interval over pairs")
+    agrees: bool | None = Field(None, description="whether the grid moves the factor as its verdict says")
 
 
 class DosePoint(Record):
     """One strength of a factor's change: the measured value it reaches, and what it costs there."""
 
-    value: float
-    loss: float
-    accuracy: float
-    loss_ci: Interval
+    value: float = Field(description="of the factor's measure")
+    loss: float = Field(description="mean over the changed samples")
+    accuracy: float = Field(description="of the changed samples")
+    loss_ci: Interval = Field(description="95 % interval of the mean loss")
 
 
 class StripCell(Record):
     """One picture of a factor's strip; ``index`` points into the array ``strips``."""
 
-    index: int
-    value: float
-    loss: float
-    predicted: str
-    correct: bool
+    index: int = Field(description="place in the array")
+    value: float = Field(description="of the factor's measure")
+    loss: float = Field(description="of this sample")
+    predicted: str = Field(description="class that the classifier says")
+    correct: bool = Field(description="whether it is the sample's class")
 
 
 class Distribution(Record):
     """Two histograms over the same bins: ``edges`` has one value more than the counts."""
 
-    edges: list[float]
-    source: list[int]
-    target: list[int]
+    edges: list[float] = Field(description="of the bins, rising")
+    source: list[int] = Field(description="samples in each bin")
+    target: list[int] = Field(description="samples in each bin")
 
 
 class Cause(Record):
     """One factor with its verdict."""
 
-    factor: str
-    verdict: Literal["harmful", "harmless", "unclear", "unchanged"]
+    factor: str = Field(description="name of the factor")
+    verdict: Literal["harmful", "harmless", "unclear", "unchanged"] = Field(
+        description="harmful, harmless, unclear or unchanged"
+    )
     effect: float | None = Field(description="rise of the mean loss, nats, when this factor alone is moved")
-    ci: Interval | None = None
+    ci: Interval | None = Field(None, description="95 % interval of the effect")
+    samples: int | None = Field(None, description="source samples that the effect was measured on")
     accuracy_effect: float | None = Field(None, description="fall of the accuracy by this change alone")
-    accuracy_ci: Interval | None = None
+    accuracy_ci: Interval | None = Field(None, description="its 95 % interval")
     share: float | None = Field(None, description="Shapley part of the loss gap between the domains")
-    share_ci: Interval | None = None
-    shift: Shift | None = None
+    share_ci: Interval | None = Field(None, description="its 95 % interval")
+    shift: Shift | None = Field(None, description="what it measured in each domain")
     reached: float | None = Field(None, description="share of the measured gap that the change alone reached")
     clipped: float | None = Field(None, description="share of values that left the valid range and were cut")
     restored: float | None = Field(None, description="accuracy that undoing it on target samples brings back")
-    restored_ci: Interval | None = None
-    grid: Axes | None = None
-    evidence: Literal["intervention", "observation", "none"] = "none"
+    restored_ci: Interval | None = Field(None, description="its 95 % interval")
+    grid: Axes | None = Field(None, description="how far the grid's axes move it")
+    evidence: Literal["intervention", "observation", "none"] = Field(
+        "none", description="what the verdict rests on: its own change was tried, or only measured, or neither"
+    )
     rivals: list[str] = Field(default_factory=list, description="factors that explain the same gap equally well")
     shadow_of: list[str] = Field(default_factory=list, description="factors whose change moved this measure")
     safe_until: float | None = Field(None, description="value up to which the change costs nothing worth naming")
-    dose: list[DosePoint] = Field(default_factory=list)
-    strip: list[StripCell] = Field(default_factory=list)
-    distribution: Distribution | None = None
-    sentence: str
+    dose: list[DosePoint] = Field(default_factory=list, description="what changes of several strengths cost")
+    strip: list[StripCell] = Field(default_factory=list, description="one sample at several strengths, for pictures")
+    distribution: Distribution | None = Field(None, description="of the measure in both domains")
+    sentence: str = Field(description="the verdict in one sentence")
 
 
 class Unexplained(Record):
     """The part of the loss gap that no measured factor explains."""
 
-    share: float
-    ci: Interval
-    sentence: str = ""
+    share: float = Field(description="of the loss gap")
+    ci: Interval = Field(description="its 95 % interval")
+    sentence: str = Field("", description="the same in words")
+
+
+class TrialSize(Record):
+    """How many source samples the trial drew, and whether the effects became as precise as was wanted."""
+
+    available: int = Field(description="source samples that could be drawn")
+    drawn: int = Field(description="samples that the change which needed most was measured on")
+    most: int = Field(description="samples that the settings and the data allow")
+    wanted: float = Field(description="half-width of an effect's interval that is enough, nats")
+    widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
+    reached: bool = Field(description="whether all intervals are as narrow as wanted")
 
 
 class Interaction(Record):
     """Two factors that together cost more (or less) than the sum of both alone."""
 
-    factors: tuple[str, str]
-    effect: float
-    ci: Interval
-    sentence: str
+    factors: tuple[str, str] = Field(description="their names")
+    effect: float = Field(description="rise of the mean loss beyond the sum of both alone")
+    ci: Interval = Field(description="its 95 % interval")
+    sentence: str = Field(description="the same in words")
 
 
 class Fidelity(Record):
-    """Agreement of the loss measured on the cells with the loss requested for them."""
+    """Agreement of the loss measured on the cells with the loss requested for them: rank correlation (and Pearson's).
 
-    spearman: float | None
-    pearson: float | None
-    cells: int
+    ``source`` and ``target`` are the rank correlations of the cells with the source sample's and with the target
+    sample's features alone: the first and the last column.
+    """
+
+    spearman: float | None = Field(description="rank correlation over the generated cells")
+    pearson: float | None = Field(description="linear correlation over the same cells")
+    cells: int = Field(description="how many cells that is")
+    source: float | None = Field(None, description="rank correlation of the first column's cells alone")
+    target: float | None = Field(None, description="rank correlation of the last column's cells alone")
 
 
 class Leak(Record):
-    """How much of the loss can still be read from z: held-out R² of a linear reading."""
+    """How much of the loss can still be read from z: held-out R² of a linear reading.
 
-    r2: float | None
+    ``r2`` reads the loss of all real samples, ``source`` and ``target`` that of one domain's. Some of it is no fault:
+    what merely travels with the loss shall stay in z. ``axis_r2`` reads what the trial's random changes did to the
+    loss, given the label and the loss before: the loss axis's own part, of which nothing shall be left.
+    """
+
+    r2: float | None = Field(description="0: nothing can be read; null: not measured")
+    source: float | None = Field(None, description="the same, of the source domain's samples alone")
+    target: float | None = Field(None, description="the same, of the target domain's samples alone")
+    axis_r2: float | None = Field(None, description="of the loss axis's own part, read on the trial's rows")
+
+
+class Realism(Record):
+    """Whether generated cells lie where real samples do, in the encoder's space, the axis' own part included."""
+
+    near: float = Field(description="share of cells as near to a real sample as 95 % of real samples are to another")
+    ratio: float = Field(description="median distance of a cell to the nearest real sample, over that of real samples")
+    samples: int = Field(description="real samples compared with; none of the grid's own pairs")
+
+
+class SecondOpinion(Record):
+    """What a second classifier, trained on the source for this check alone, measures on the same cells."""
+
+    fidelity: float | None = Field(description="rank correlation of its loss with the requested one")
+    agreement: float = Field(description="share of cells of which it says the same class as the classifier")
+    accuracy: PerDomain = Field(description="its own; the source's on samples held out from its training")
 
 
 class GridSize(Record):
     """Columns (feature steps) and rows (loss steps)."""
 
-    features: int
-    losses: int
+    features: int = Field(description="columns")
+    losses: int = Field(description="rows")
 
 
 class Cell(Record):
     """One cell of a grid. The two real samples carry ``real: true`` and are not decoded."""
 
-    requested: float
-    measured: float
-    predicted: str
-    confidence: float
-    correct: bool
-    real: bool = False
+    requested: float = Field(description="loss that the decoder was asked for")
+    measured: float = Field(description="loss that the classifier has on the cell")
+    predicted: str = Field(description="class that the classifier says")
+    confidence: float = Field(description="probability of that class")
+    correct: bool = Field(description="whether it is the pair's class")
+    real: bool = Field(False, description="whether it is one of the two real samples")
     reached: bool | None = Field(None, description="False where the loss axis cannot reach the requested loss")
+    converted: bool = Field(False, description="not decoded: a target sample, converted to the source domain")
 
 
 class PairResult(Record):
@@ -161,83 +209,125 @@ class PairResult(Record):
     ``series`` is claim 2's plain series: the source sample's features held, the loss alone interpolated.
     """
 
-    source: int
-    target: int
-    source_name: str = ""
-    target_name: str = ""
-    label: str
-    loss: tuple[float, float]
-    cells: list[list[Cell]]
-    series: list[Cell]
+    source: int = Field(description="place in the source domain")
+    target: int = Field(description="place in the target domain")
+    source_name: str = Field("", description="of the sample, where the reader gives names")
+    target_name: str = Field("", description="of the sample, where the reader gives names")
+    label: str = Field(description="class of both")
+    loss: tuple[float, float] = Field(description="of the source sample and of the target sample")
+    cells: list[list[Cell]] = Field(description="rows of cells")
+    series: list[Cell] = Field(description="the loss alone interpolated, from the source sample to the target sample")
+    converted: bool = Field(False, description="the source side is the converted target sample; source is its place")
+    moved: float | None = Field(None, description="mean absolute change of a value by the conversion")
+
+
+class BeforeAfter(Record):
+    """One figure of the same target samples before and after conversion; None where it cannot be known."""
+
+    before: float | None
+    after: float | None
+
+
+class FactorGap(Record):
+    """Mean of a shifted factor's measure in both domains and after conversion; ``closed`` is the share of the gap."""
+
+    factor: str
+    source: float
+    target: float
+    converted: float
+    closed: float
+    unit: str = ""
+
+
+class ConverterResult(Record):
+    """What the style converter does to target samples, measured with the frozen classifier (¶80–84)."""
+
+    name: str
+    samples: int
+    held_out: bool = Field(description="whether the converter never saw these samples")
+    accuracy: BeforeAfter = Field(description="rate at which the classifier's prediction is the label")
+    loss: BeforeAfter
+    gaps: list[FactorGap] = Field(default_factory=list)
+    skipped: int = Field(0, description="pairs left out because the conversion did not bring their loss down")
+    facts: dict[str, Any] = Field(default_factory=dict)
+    sentence: str
 
 
 class ClassAccuracy(Record):
     """Accuracy of one class in both domains."""
 
-    label: str
-    source: float | None
-    target: float | None
-    samples: Samples
+    label: str = Field(description="the class")
+    source: float | None = Field(description="accuracy; null where it has no samples")
+    target: float | None = Field(description="accuracy; null where it has no samples")
+    samples: Samples = Field(description="of this class")
 
 
 class Curve(Record):
     """One training run: what was trained, and a row of figures per logged step or epoch."""
 
-    name: str
-    rows: list[dict[str, float]]
+    name: str = Field(description="classifier or generator")
+    rows: list[dict[str, float]] = Field(description="such as {step: 50, loss: 0.4, held_out: 0.5}")
 
 
 class Remedy(Record):
     """What to do, and what that was measured to bring (None: not measured)."""
 
-    advice: Literal["use", "restrict", "retrain", "investigate"]
-    sentence: str
-    measured: float | None = None
+    advice: Literal["use", "restrict", "retrain", "investigate"] = Field(
+        description="use as it is, restrict its use, retrain, or investigate further"
+    )
+    sentence: str = Field(description="the same in words")
+    measured: float | None = Field(None, description="accuracy that following it was measured to bring")
 
 
 class Provenance(Record):
     """All that is needed to tell whether two results can be compared."""
 
-    settings_sha256: str
-    data_sha256: dict[str, str]
-    classifier_sha256: str
-    versions: dict[str, str]
-    device: str
-    providers: list[str] = Field(default_factory=list)
-    seed: int
+    settings_sha256: str = Field(description="of the resolved settings")
+    data_sha256: dict[str, str] = Field(description="of the files that the readers read, by domain")
+    classifier_sha256: str = Field(description="of the ONNX file")
+    versions: dict[str, str] = Field(
+        description="of shiftlens, Python and the libraries, when the models were exported"
+    )
+    device: str = Field(description="as asked for")
+    providers: list[str] = Field(default_factory=list, description="of ONNX Runtime, as used for the grid")
+    seed: int = Field(description="every random number follows from it")
 
 
 class Results(Record):
     """What one run found."""
 
-    schema_version: int = Field(1, alias="schema")
-    shiftlens: str
-    name: str
-    kind: str
-    sample_shape: list[int]
+    schema_version: int = Field(1, alias="schema", description="version of this document's form")
+    shiftlens: str = Field(description="version that wrote it")
+    name: str = Field(description="title of the analysis")
+    kind: str = Field(description="of sample: image, series or tabular")
+    sample_shape: list[int] = Field(description="of one sample, such as [3, 32, 32]")
     columns: list[str] = Field(default_factory=list, description="names of a vector's values; empty for other kinds")
     headline: str = Field(description="what the run found, in one sentence")
-    warnings: list[str] = Field(default_factory=list)
-    classes: list[str]
-    samples: Samples
-    accuracy: PerDomain
-    loss: PerDomain
-    loss_name: str = "cross-entropy"
-    loss_unit: str = "nats"
-    loss_distribution: Distribution
-    per_class: list[ClassAccuracy] = Field(default_factory=list)
-    causes: list[Cause] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list, description="what a reader of the results should know")
+    classes: list[str] = Field(description="in the order of the classifier's outputs")
+    samples: Samples = Field(description="how many were compared")
+    accuracy: PerDomain = Field(description="of the classifier; in the source on samples it was not trained on here")
+    loss: PerDomain = Field(description="mean over the same samples")
+    loss_name: str = Field("cross-entropy", description="of the loss")
+    loss_unit: str = Field("nats", description="of every loss in this document")
+    loss_distribution: Distribution = Field(description="histograms of the loss")
+    per_class: list[ClassAccuracy] = Field(default_factory=list, description="accuracy by class")
+    causes: list[Cause] = Field(default_factory=list, description="one entry per factor, the harmful ones first")
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
-    unexplained: Unexplained | None = None
-    interactions: list[Interaction] = Field(default_factory=list)
-    fidelity: Fidelity
-    leak: Leak
-    grid: GridSize
-    pairs: list[PairResult]
-    curves: list[Curve] = Field(default_factory=list)
-    remedy: Remedy | None = None
+    unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")
+    interactions: list[Interaction] = Field(default_factory=list, description="pairs of factors that are not additive")
+    trial: TrialSize | None = Field(None, description="how much was measured")
+    fidelity: Fidelity = Field(description="how far the grid may be believed")
+    leak: Leak = Field(description="whether z still tells the loss")
+    realism: Realism | None = Field(None, description="whether cells lie where real samples do")
+    second_opinion: SecondOpinion | None = Field(None, description="what a second classifier measures on the cells")
+    grid: GridSize = Field(description="its size")
+    pairs: list[PairResult] = Field(description="with their grids, in the order of the selector")
+    curves: list[Curve] = Field(default_factory=list, description="of what was trained here")
+    remedy: Remedy | None = Field(None, description="what to do")
+    converter: ConverterResult | None = Field(None, description="None where pairs show real source samples")
     generator: dict[str, Any] = Field(default_factory=dict, description="backend, loss axis and its figures")
-    provenance: Provenance
+    provenance: Provenance = Field(description="what the figures rest on")
 
     def to_json(self) -> str:
         """The text of results.json: two-space indent, UTF-8, keys in the order of the class."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from shiftlens import hookimpl
 from shiftlens.core.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.kinds import (
@@ -26,6 +27,7 @@ from shiftlens.core.kinds import (
     Factor,
     Generator,
     Loss,
+    Observer,
     Pair,
     ProvidedClassifier,
     Reader,
@@ -410,6 +412,46 @@ def of_causes(report):
     return {"worst.txt": report.results.causes[0].factor.encode()}
 
 
+# Observers.
+
+
+class Watching:
+    def __init__(self, settings=None):
+        self.told = []
+
+    @hookimpl
+    def shiftlens_step(self, stage, done, values):
+        self.told.append((stage, done, dict(values)))
+
+    def close(self):
+        self.told.clear()
+
+
+def observer(**methods):
+    marked = {name: hookimpl(method) if name.startswith("shiftlens_") else method for name, method in methods.items()}
+    return Tried(Observer(name="broken", summary="an observer", build=type("Worker", (Watching,), marked)))
+
+
+def wants_a_loss(self, values):
+    self.told.append(values["loss"])
+
+
+def wants_a_stage(self, run):
+    self.told.append(self.stage)
+
+
+def remembers_the_stage(self, stage):
+    self.stage = stage
+
+
+def wants_results(self, run):
+    self.told.append(run.results.headline)
+
+
+def tidies(self, run):
+    (run.path / "settings.yaml").unlink(missing_ok=True)
+
+
 # Targets.
 
 
@@ -459,6 +501,7 @@ GOOD = {
     "reader": reader(Array),
     "renderer": renderer(headline),
     "target": target(copied),
+    "observer": observer(),
 }
 
 BREAKERS = {
@@ -543,6 +586,13 @@ BREAKERS = {
     "renderer-opens-offline": renderer(linked),
     "renderer-does-without": renderer(of_causes),
     "renderer-renders-series-and-vectors": renderer(of_images),
+    "observer-follows-something": observer(shiftlens_stepp=lambda self, stage: None),
+    "observer-follows-a-run": observer(shiftlens_step=wants_a_loss),
+    "observer-follows-a-run-that-does-nothing": observer(
+        shiftlens_stage_started=remembers_the_stage, shiftlens_run_finished=wants_a_stage
+    ),
+    "observer-may-be-cut-off": observer(shiftlens_run_finished=wants_results),
+    "observer-leaves-the-run-alone": observer(shiftlens_run_finished=tidies),
     "target-writes-the-layout": target(lambda bundle, out: None),
     "target-leaves-the-bundle-alone": target(marked),
     "target-the-same-each-time": target(with_clock),

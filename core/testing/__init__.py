@@ -25,6 +25,7 @@ check_factor = CHECKERS["check_factor"]
 check_loss = CHECKERS["check_loss"]
 check_renderer = CHECKERS["check_renderer"]
 check_target = CHECKERS["check_target"]
+check_observer = CHECKERS["check_observer"]
 
 __all__ = [
     "ConformanceError",
@@ -34,6 +35,7 @@ __all__ = [
     "check_factor",
     "check_generator",
     "check_loss",
+    "check_observer",
     "check_reader",
     "check_renderer",
     "check_selector",

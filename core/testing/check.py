@@ -16,6 +16,7 @@ from shiftlens.core.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
 from shiftlens.core.testing.factor import FactorSubject
 from shiftlens.core.testing.generator import GeneratorSubject
+from shiftlens.core.testing.observer import ObserverSubject
 from shiftlens.core.testing.reader import ReaderSubject
 from shiftlens.core.testing.renderer import RendererSubject
 from shiftlens.core.testing.rules import Finding, Subject, look_at, raise_broken, rules, settings_of
@@ -26,6 +27,7 @@ from shiftlens.core.testing.target import TargetSubject
 SUBJECTS: dict[str, type[Subject]] = {
     "reader": ReaderSubject, "classifier": ClassifierSubject, "generator": GeneratorSubject,
     "selector": SelectorSubject, "factor": FactorSubject, "renderer": RendererSubject, "target": TargetSubject,
+    "observer": ObserverSubject,
 }  # fmt: skip
 """What the rules of each kind look at; `Subject` itself where nothing more is needed."""
 

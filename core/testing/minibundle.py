@@ -25,7 +25,7 @@ def bundle(folder: Path) -> Path:
 @cache
 def _made() -> tempfile.TemporaryDirectory[str]:
     """The bundle, exported once a process; gone when the process ends."""
-    from shiftlens.export.bundle import LossFacts, write_manifest
+    from shiftlens.export.manifest import LossFacts, write_manifest
 
     home = tempfile.TemporaryDirectory(prefix="shiftlens-bundle-", ignore_cleanup_errors=True)
     folder = Path(home.name)

@@ -13,7 +13,7 @@ from shiftlens.core import hookspecs
 from shiftlens.core.domain import Domain
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import KINDS, SOURCE, TARGET, Candidates, TrainingData
+from shiftlens.core.kinds import KINDS, SOURCE, TARGET, Candidates, ConversionData, TrainingData
 from shiftlens.core.scoring import Scores
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
@@ -94,6 +94,29 @@ def test_generator_example_encodes_and_decodes(tmp_path):
     assert np.allclose(trained.decoder(z, *arguments).detach().numpy(), x, atol=1e-3)
 
 
+def test_converter_example_converts(tmp_path):
+    import torch
+
+    component = offered("shiftlens_converters")
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    x[30:] = 3 * x[30:] + 2
+    rows = TrainingData(
+        batch=lambda indices: x[indices],
+        loss=np.zeros(60),
+        label=np.zeros(60, dtype=np.int64),
+        role=np.where(np.arange(60) < 30, SOURCE, TARGET).astype(np.int8),
+        loss_before=np.zeros(60),
+        sample_shape=(6,),
+        kind="tabular",
+        classes=1,
+    )
+    data = ConversionData(rows, labelled=True, predict=lambda batch: np.ones((len(batch), 1)))
+    trained = component.build(component.settings())(data, Job(tmp_path))
+    made = trained.module(torch.from_numpy(x[30:])).numpy()
+    assert np.allclose(made.mean(0), x[:30].mean(0), atol=1e-4)
+    assert np.allclose(made.std(0), x[:30].std(0), atol=1e-4)
+
+
 def test_selector_example_selects():
     component = offered("shiftlens_selectors")
     scores = Scores(np.array([0.1, 2.0, 3.0]), np.array([0, 0, 0]), np.array([0, 1, 1]), np.ones(3))
@@ -127,6 +150,15 @@ def test_target_example_writes(tmp_path):
     (bundle / "manifest.json").write_text("{}")
     component.build(component.settings())(bundle, out)
     assert list(out.iterdir())
+
+
+def test_observer_example_writes(tmp_path):
+    component = offered("shiftlens_observers")
+    host = Host(entry_points=False)
+    with host.watched_by({"diary": lambda: component.build(component.settings(path=tmp_path / "diary.txt"))}):
+        host.notify("stage_finished", stage="score", seconds=1.25)
+    assert (tmp_path / "diary.txt").read_text() == "score took 1.2 s\n"
+    assert not host.problems
 
 
 def test_observer_examples_are_told(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
@@ -128,6 +129,58 @@ def test_a_failing_observer_never_stops_a_run_and_is_noted_once():
         host.notify("step", stage="score", done=done, total=3, values={})
     assert Watching.told == 3
     assert ["disk full" in problem.reason for problem in host.problems] == [True]
+
+
+class Diary:
+    def __init__(self):
+        self.told, self.closed = [], False
+
+    @hookimpl
+    def shiftlens_stage_started(self, stage):
+        self.told.append(stage)
+
+    def close(self):
+        self.closed = True
+
+
+def test_an_observer_watches_as_long_as_the_block_runs_and_is_closed_when_it_is_cut_off():
+    host, diary = alone(), Diary()
+    with contextlib.suppress(KeyboardInterrupt), host.watched_by({"diary": lambda: diary}):
+        host.notify("stage_started", stage="score")
+        raise KeyboardInterrupt
+    host.notify("stage_started", stage="grid")
+    assert (diary.told, diary.closed, host.problems) == (["score"], True, [])
+    with host.watched_by({"diary": Diary}):  # and another one may follow
+        pass
+
+
+class Misspelt(Diary):
+    @hookimpl
+    def shiftlens_stage_startet(self, stage):
+        pass
+
+
+class NeverClosed(Diary):
+    def close(self):
+        raise OSError("disk full")
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda: 1 / 0, "division by zero"),
+        (Misspelt, 'did you mean "shiftlens_stage_started"?'),
+        (NeverClosed, "disk full"),
+    ],
+)
+def test_a_broken_observer_stops_neither_the_run_nor_the_others(broken, reason):
+    host, diary = alone(), Diary()
+    with host.watched_by({"broken": broken, "diary": lambda: diary}):
+        host.notify("stage_started", stage="score")
+    assert (diary.told, diary.closed) == (["score"], True)
+    (problem,) = host.problems
+    assert problem.plugin == "observer broken"
+    assert reason in problem.reason
 
 
 def test_hosts_share_nothing():

@@ -42,6 +42,7 @@ def test_defaults_fill_what_is_left_out(tmp_path, host):
     assert settings.loss.name == "cross-entropy"
     assert settings.factors is None
     assert [choice.name for choice in settings.reports] == ["html", "json"]
+    assert settings.observers == ()
     assert settings.general.grid.features == 5
     assert settings.source.name == "npz"
 
@@ -66,6 +67,23 @@ reports: [html, json]
     assert settings.generator.settings.latent == 16
     assert settings.selector.settings.pairs == 50
     assert settings.classifier.settings.path == tmp_path / "classifier.onnx"
+
+
+def test_a_converter_is_left_out_or_named(tmp_path, host):
+    for left_out in ({}, {"converter": None}):
+        settings = load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, **left_out})), host)
+        assert settings.converter is None
+        assert settings.plain()["converter"] is None
+    for asked in ("cyclegan", {"name": "cyclegan"}):
+        settings = load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": asked})), host)
+        assert settings.converter.name == "cyclegan"
+        assert settings.converter.settings.batch == 32
+    with pytest.raises(
+        SettingsError, match=r'no converter "cyclgan"; did you mean "cyclegan"\? there are: cyclegan, lat'
+    ):
+        load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": "cyclgan"})), host)
+    with pytest.raises(SettingsError, match=r'converter\.cylce: is not a setting here; did you mean "cycle"'):
+        load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": {"name": "cyclegan", "cylce": 1}})), host)
 
 
 def test_a_classifier_may_be_a_plain_string(tmp_path, host):
@@ -161,3 +179,10 @@ def test_settings_without_a_name_are_those_of_the_default(tmp_path, host):
     assert (
         load_settings(write(tmp_path, yaml.safe_dump(MINIMAL)), host, ["selector.pairs=3"]).plain() == settings.plain()
     )
+
+
+def test_only_factors_may_be_auto(tmp_path, host):
+    text = yaml.safe_dump({**MINIMAL, "factors": "auto", "reports": "auto", "observers": "tensorbord"})
+    first, second = mistakes_of(tmp_path, text, host).mistakes
+    assert {first.key, second.key} == {"reports[0].name", "observers[0].name"}
+    assert 'did you mean "tensorboard"?' in f"{first} {second}"
