@@ -14,6 +14,7 @@ from shiftlens.core.errors import InputError, PluginError
 from shiftlens.core.host import Host, Offer, near_miss
 from shiftlens.core.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
+from shiftlens.core.testing.converter import ConverterSubject
 from shiftlens.core.testing.factor import FactorSubject
 from shiftlens.core.testing.generator import GeneratorSubject
 from shiftlens.core.testing.observer import ObserverSubject
@@ -27,7 +28,7 @@ from shiftlens.core.testing.target import TargetSubject
 SUBJECTS: dict[str, type[Subject]] = {
     "reader": ReaderSubject, "classifier": ClassifierSubject, "generator": GeneratorSubject,
     "selector": SelectorSubject, "factor": FactorSubject, "renderer": RendererSubject, "target": TargetSubject,
-    "observer": ObserverSubject,
+    "converter": ConverterSubject, "observer": ObserverSubject,
 }  # fmt: skip
 """What the rules of each kind look at; `Subject` itself where nothing more is needed."""
 
