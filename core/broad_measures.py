@@ -36,7 +36,7 @@ def _of_images(x: FloatArray) -> Floats:
     columns += [(flat < 0.02).mean(1), (flat > 0.98).mean(1)]
     if channels == 3:
         red, green, blue = x[:, 0], x[:, 1], x[:, 2]
-        chroma = x.max(1) - x.min(1)
+        chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
         red_green, yellow_blue = red - green, (red + green) / 2 - blue
         columns += [
             chroma.mean((1, 2)),

@@ -263,6 +263,59 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
 
 
 @cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--target", required=True, metavar="NAME", help="directory, triton, mlserver or a plugin's.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
+@click.option("--backend", help="Short for --set backend=...: triton's onnxruntime or python.")
+@click.option("--precision", type=click.Choice(["float32", "int8"]), default="float32", show_default=True)
+@click.option(
+    "--accept-loss",
+    type=click.FloatRange(0, 1),
+    default=0.01,
+    show_default=True,
+    help="With int8: the largest fall of the accuracy that is accepted.",
+)
+@quiet
+def export(
+    directory: Path,
+    target: str,
+    out: Path,
+    overrides: tuple[str, ...],
+    backend: str | None,
+    precision: str,
+    accept_loss: float,
+    quiet: bool,
+) -> None:
+    """Write a finished run's models for a server: `shiftlens plugins show TARGET` lists the settings."""
+    from shiftlens.core.exporting import export_run
+    from shiftlens.core.host import Host
+    from shiftlens.core.run import load_run
+
+    host = Host()
+    wanted = [*overrides, *([f"backend={backend}"] if backend else [])]
+    with _shown(host, quiet):
+        host.notify("stage_started", stage="export")
+        told = export_run(
+            load_run(directory),
+            target,
+            out,
+            host,
+            wanted,
+            precision,
+            accept_loss,
+            lambda done, total, **values: host.notify("step", stage="export", done=done, total=total, values=values),
+        )
+    if precision == "int8":
+        click.echo(
+            f"accuracy of the classifier on {told['judged_on']}: {told['accuracy_float32']:.2%} before, "
+            f"{told['accuracy_int8']:.2%} as int8",
+            err=True,
+        )
+    click.echo(out)
+
+
+@cli.command()
 def schema() -> None:
     """JSON Schema of the settings, for editors."""
     from shiftlens.core.host import Host

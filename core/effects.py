@@ -32,6 +32,8 @@ CLASS_MIX = "class-mix"
 NONE: Coalition = frozenset()
 LEAST_ROWS = 60
 ORDERS = 16
+INTERVAL = 1.96
+"""Half the width of a 95 % interval, in standard errors."""
 
 
 def rows_per_coalition(rows: int, players: int) -> int:
@@ -96,8 +98,9 @@ class Effects:
 
     Args:
         players: names of the changes, and `CLASS_MIX` last where the class mix changed.
-        full: outcomes of no change, each change alone and all together, on all rows.
-        part: outcomes of every set, on the first rows.
+        full: outcomes of no change on all rows, of each change alone and of all together on the first rows, as many
+            as each needed.
+        part: outcomes of every set, all on the same first rows.
         weight: ``(n,)`` weight of each row that gives the source the target's class mix; None where it is the same.
         source: scores of all source samples; ``target``: of all target samples, None without labels.
         sensitivity: per change.
@@ -120,17 +123,22 @@ class Effects:
         self.players, self.full, self.part, self.weight = list(players), full, part, weight
         self.source, self.target, self.sensitivity = source, target, sensitivity
         self.orders, self._rng, self._draws = orders, rng, draws
-        rows = len(full[NONE].loss)
-        self._counts = {size: self._multinomial(size) for size in {rows, len(part[NONE].loss)}}
+        sizes = sorted({len(outcome.loss) for table in (full, part) for outcome in table.values()})
+        self._counts = {size: self._multinomial(size) for size in sizes}
         self._strength = {name: rng.standard_normal(draws) for name in sensitivity}
 
     def _multinomial(self, rows: int) -> Floats:
         return self._rng.multinomial(rows, np.full(rows, 1 / rows), size=self._draws).astype(np.float64)
 
-    def value(self, coalition: Coalition, what: str = "loss", all_rows: bool = True) -> Estimate:
-        """Mean loss (or ``what="correct"``: accuracy) under a set of changes, ``CLASS_MIX`` among them or not."""
+    def value(
+        self, coalition: Coalition, what: str = "loss", all_rows: bool = True, rows: int | None = None
+    ) -> Estimate:
+        """Mean loss (or ``what="correct"``: accuracy) under a set of changes, ``CLASS_MIX`` among them or not.
+
+        ``all_rows``: on all that it was measured on, or on its first ``rows``; else on those that all sets share.
+        """
         table = self.full if all_rows else self.part
-        values = getattr(table[coalition - {CLASS_MIX}], what)
+        values = getattr(table[coalition - {CLASS_MIX}], what)[:rows]
         weight = (
             self.weight[: len(values)] if self.weight is not None and CLASS_MIX in coalition else np.ones(len(values))
         )
@@ -142,10 +150,29 @@ class Effects:
                 draws = draws + known.error * getattr(known, what) * self._strength[name]
         return Estimate(float((weight * values).sum() / weight.sum()), draws)
 
+    def rows_of(self, coalition: Coalition) -> int:
+        """Samples that a set of changes was measured on."""
+        return len(self.full[coalition - {CLASS_MIX}].loss)
+
+    def rise(self, coalition: Coalition, what: str = "loss") -> Estimate:
+        """What a set of changes adds to the mean of the same samples."""
+        return self.value(coalition, what) - self.value(NONE, what, rows=self.rows_of(coalition))
+
     def effect(self, name: str, what: str = "loss") -> Estimate:
         """What one change costs alone: the rise of the mean loss, or (``"correct"``) the fall of the accuracy."""
-        rise = self.value(frozenset([name]), what) - self.value(NONE, what)
+        rise = self.rise(frozenset([name]), what)
         return rise if what == "loss" else Estimate(-rise.value, -rise.draws)
+
+    def needed(self, name: str, worth: float) -> int | None:
+        """Source samples that would set one change's interval clear of what is worth naming.
+
+        None where no number would, because the doubt about the change's strength alone covers it.
+        """
+        effect, known = self.effect(name), self.sensitivity[name]
+        doubt = abs(known.error * known.loss)
+        sampling = max(float(effect.draws.var()) - doubt**2, 0.0) * self.rows_of(frozenset([name]))
+        room = (abs(effect.value - worth) / INTERVAL) ** 2 - doubt**2
+        return int(np.ceil(sampling / room)) if room > 0 else None
 
     def gap(self, smallest_effect: float, smallest_share: float) -> tuple[Gap, Estimate | None]:
         """How much worse the target is."""
@@ -186,7 +213,7 @@ class Effects:
 
     def joint(self) -> Estimate:
         """What all changes cost together."""
-        return self.value(frozenset(self.players)) - self.value(NONE)
+        return self.rise(frozenset(self.players))
 
     def unexplained(self, rise: Estimate, large_rest: float, factors: int) -> Unexplained:
         """The part of the loss gap that all changes together leave."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -54,3 +56,9 @@ class SettingsError(InputError):
         self.mistakes = sorted(mistakes, key=lambda m: (m.line or 0, m.key))
         count = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
         super().__init__(f"{origin} has {count}:\n" + "\n".join(f"  {m}" for m in self.mistakes))
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """``'did you mean "x"? '`` or nothing: the beginning of the sentence that lists what there is."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f'did you mean "{close[0]}"? ' if close else ""

@@ -1,17 +1,23 @@
-"""Whether the loss axis does what it says: fidelity of the cells, and the loss that leaks into z."""
+"""Whether the grid may be trusted: fidelity of the cells, the loss that leaks into z, realism of the cells."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.results import Fidelity, Leak
+from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.results import Fidelity, Leak, Realism
+
+Array = npt.NDArray[np.float64]
 
 LOW_FIDELITY = 0.6
 """Below this rank correlation a grid does not do what it says, and the report says so."""
+USUAL = 0.95  # quantile of the distances between real samples up to which a cell lies where real samples do
+OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite
+RIDGE = 1e-3
 
 
-def fidelity(requested: npt.NDArray[np.float64], measured: npt.NDArray[np.float64]) -> Fidelity:
+def fidelity(requested: Array, measured: Array) -> Fidelity:
     """Agreement of requested and measured losses over all generated cells; both ``(cells,)``.
 
     None where a correlation is not defined: fewer than three cells, or no variation on one side.
@@ -28,7 +34,18 @@ def fidelity(requested: npt.NDArray[np.float64], measured: npt.NDArray[np.float6
     )
 
 
-def leak(z: npt.NDArray[np.floating], loss: npt.NDArray[np.float64], seed: int = 0, ridge: float = 1e-3) -> Leak:
+def fidelity_of_grids(requested: Array, measured: Array, generated: npt.NDArray[np.bool_]) -> Fidelity:
+    """`fidelity` of whole grids ``(pairs, losses, features)``, and by domain: of their first and last columns."""
+
+    def of(column: int) -> float | None:
+        here = generated[:, :, column]
+        return fidelity(requested[:, :, column][here], measured[:, :, column][here]).spearman
+
+    found = fidelity(requested[generated], measured[generated])
+    return found.model_copy(update={"source": of(0), "target": of(-1)})
+
+
+def leak(z: npt.NDArray[np.floating], loss: Array, seed: int = 0) -> Leak:
     """Held-out R² of a linear reading of the (ranked) loss from z ``(n, latent)``; negative values become 0.
 
     Ranks instead of raw losses: cross-entropy has a tail that would decide a squared error alone.
@@ -36,14 +53,74 @@ def leak(z: npt.NDArray[np.floating], loss: npt.NDArray[np.float64], seed: int =
     from scipy import stats
 
     count = len(loss)
-    if count < 4 * (z.shape[1] + 1) or np.ptp(loss) == 0:
+    if not _enough(z) or np.ptp(loss) == 0:
         return Leak(r2=None)
-    order = np.random.default_rng(seed).permutation(count)
-    fit, held_out = order[: count // 2], order[count // 2 :]
-    y = stats.rankdata(loss) / count
-    x = np.concatenate([(z - z[fit].mean(0)) / (z[fit].std(0) + 1e-12), np.ones((count, 1))], axis=1)
-    penalty = ridge * len(fit) * np.eye(x.shape[1])
-    weights = np.linalg.solve(x[fit].T @ x[fit] + penalty, x[fit].T @ y[fit])
-    residual = y[held_out] - x[held_out] @ weights
-    r2 = 1.0 - float((residual**2).sum() / ((y[held_out] - y[fit].mean()) ** 2).sum())
-    return Leak(r2=max(0.0, r2))
+    return Leak(r2=_held_out_r2(z, stats.rankdata(loss) / count, np.ones((count, 1)), seed))
+
+
+def axis_leak(z: npt.NDArray[np.floating], loss: Array, before: Array, label: IntArray, seed: int = 0) -> float | None:
+    """Held-out R² of what a trial did to the loss, read from z: the loss axis's own part, of which none shall be left.
+
+    Loss and z are taken as they differ from what label, loss before the change and their product let expect; so what
+    made a sample easy or hard before, and what merely travels with the shift, does not count.
+
+    Args:
+        z: ``(n, latent)`` of the trial's rows; loss, before, label: ``(n,)``, the loss after and before the change.
+    """
+    after, own = np.log(np.maximum(loss, 0) + OFFSET), np.log(np.maximum(before, 0) + OFFSET)
+    member = (label[:, None] == np.unique(label)).astype(np.float64)
+    if not _enough(z) or np.ptp(after) == 0:
+        return None
+    return _held_out_r2(z, after, np.concatenate([member, member * (own - own.mean())[:, None]], axis=1), seed)
+
+
+def _enough(z: npt.NDArray[np.floating]) -> bool:
+    """Whether a linear reading of so many latents means anything on half of the rows."""
+    return bool(len(z) >= 4 * (z.shape[1] + 1))
+
+
+def _held_out_r2(z: npt.NDArray[np.floating], y: Array, given: Array, seed: int) -> float:
+    """R² on one half of the rows of the linear reading of y from z that the other half gives, beyond ``given``."""
+    order = np.random.default_rng(seed).permutation(len(y))
+    fit, held_out = order[: len(y) // 2], order[len(y) // 2 :]
+    scaled = (z - z[fit].mean(0)) / (z[fit].std(0) + 1e-12)
+    both = np.column_stack([y, scaled]).astype(np.float64)
+    beyond = both - given @ _solved(given[fit], both[fit], 1e-6)
+    left, x = beyond[:, 0], beyond[:, 1:]
+    residual = left[held_out] - x[held_out] @ _solved(x[fit], left[fit], RIDGE)
+    return max(0.0, 1.0 - float((residual**2).sum() / max((left[held_out] ** 2).sum(), 1e-12)))
+
+
+def _solved(x: Array, y: Array, ridge: float) -> Array:
+    """Weights of a ridge regression, ``(columns of x, columns of y)``."""
+    penalty = ridge * len(x) * np.eye(x.shape[1], dtype=np.float64)
+    return np.asarray(np.linalg.solve(x.T @ x + penalty, x.T @ y), dtype=np.float64)
+
+
+def realism(cells: FloatArray, real: FloatArray) -> Realism | None:
+    """Distances of cells ``(n, latent)`` to the nearest real sample, held against those of real ones ``(m, latent)``.
+
+    Each real sample is compared with the others, as if it had been made; the cells' own pairs must not be in ``real``.
+    None where there are fewer than 20 real samples, or most are the same.
+    """
+    if len(real) < 20 or not len(cells):
+        return None
+    usual, found = _nearest(real, real, others=True), _nearest(cells, real)
+    middle = float(np.median(usual))
+    if middle == 0:
+        return None
+    return Realism(
+        near=float((found <= np.quantile(usual, USUAL)).mean()),
+        ratio=float(np.median(found)) / middle,
+        samples=len(real),
+    )
+
+
+def _nearest(points: FloatArray, real: FloatArray, others: bool = False) -> Array:
+    """``(n,)`` distance of each point to the nearest real sample; with ``others`` the points are those samples."""
+    points, real = np.asarray(points, dtype=np.float64), np.asarray(real, dtype=np.float64)
+    squares = (points**2).sum(1)[:, None] - 2 * points @ real.T + (real**2).sum(1)
+    if others:
+        np.fill_diagonal(squares, np.inf)
+    nearest: Array = np.sqrt(np.maximum(squares.min(axis=1), 0.0))
+    return nearest

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from shiftlens.core.kinds import Classifier, Factor, Generator, Loss, Observer, Reader, Renderer, Selector, Target
+from shiftlens.core.kinds import (
+    Classifier,
+    Converter,
+    Factor,
+    Generator,
+    Loss,
+    Observer,
+    Reader,
+    Renderer,
+    Selector,
+    Target,
+)
 
 if TYPE_CHECKING:
     from shiftlens.core.run import Run
@@ -144,6 +155,46 @@ def shiftlens_generators() -> Iterable[Generator]:  # type: ignore[empty-body]
                 summary="linear; ignores the loss",
                 settings=Settings,
                 build=PrincipalComponents,
+            )
+    """
+
+
+@hookspec
+def shiftlens_converters() -> Iterable[Converter]:  # type: ignore[empty-body]
+    """Offer style converters: from a target sample to one of the source domain.
+
+    Example::
+
+        import numpy as np
+        from shiftlens import hookimpl
+        from shiftlens.core.kinds import SOURCE, TARGET, ComponentSettings, Converter, TrainedConverter
+
+        class MatchedMoments:
+            def __init__(self, settings):
+                pass
+
+            def __call__(self, data, job):
+                import torch
+
+                def moments(role):
+                    x = torch.from_numpy(data.rows.batch(np.flatnonzero(data.rows.role == role)))
+                    return x.mean(0), x.std(0) + 1e-6
+
+                (mean, spread), (source_mean, source_spread) = moments(TARGET), moments(SOURCE)
+
+                class Module(torch.nn.Module):
+                    def forward(self, x):
+                        return (x - mean) / spread * source_spread + source_mean
+
+                return TrainedConverter(Module().eval())
+
+        @hookimpl
+        def shiftlens_converters():
+            yield Converter(
+                name="matched-moments",
+                summary="gives every value the mean and spread it has in the source",
+                settings=ComponentSettings,
+                build=MatchedMoments,
             )
     """
 

@@ -6,7 +6,6 @@ loader dies of the first ImportError and silently skips a second distribution th
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import logging
 import os
@@ -24,6 +23,7 @@ import pluggy
 from shiftlens.core import hookspecs
 from shiftlens.core.descriptions import fault_of, plural
 from shiftlens.core.errors import PluginError
+from shiftlens.core.errors import near_miss as near_miss
 from shiftlens.core.kinds import API_VERSION, KINDS, OLDEST_API, Component
 from shiftlens.core.watchdog import told_when_slow
 
@@ -35,12 +35,6 @@ HEAVY = ("torch", "onnxruntime", "sklearn")
 PATIENCE = 30.0  # seconds that a plugin may take to load or to list before it is told
 OBSERVERS = ("run_started", "stage_started", "step", "stage_finished", "run_finished")
 C = TypeVar("C", bound=Component)
-
-
-def near_miss(word: str, known: Iterable[str]) -> str:
-    """``'did you mean "x"? '`` or nothing: the beginning of the sentence that lists what there is."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"? ' if close else ""
 
 
 @dataclass(frozen=True)

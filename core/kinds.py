@@ -106,6 +106,7 @@ class ProvidedClassifier:
     Attributes:
         onnx: path of a file with one input ``(N, *sample)`` float32 and one output ``(N, classes)``.
         function: ``(N, *sample) float32 -> (N, classes)``, for classifiers that cannot be exported.
+        why_no_onnx: why there is no file, where there is none.
         output: ``"logits"``, ``"probabilities"``, or ``"auto"`` to let the host tell them apart.
         classes: the class names in the order of the output's columns; None: the source's labels, sorted.
         accuracy: accuracy on held-out source samples, where it was trained here.
@@ -115,6 +116,7 @@ class ProvidedClassifier:
 
     onnx: Path | None = None
     function: Callable[[FloatArray], FloatArray] | None = None
+    why_no_onnx: str = ""
     output: str = "auto"
     classes: tuple[str, ...] | None = None
     accuracy: float | None = None
@@ -162,6 +164,8 @@ class TrainingData:
         role: ``(N,)`` int8, one of SOURCE, TARGET, TRIAL.
         loss_before: ``(N,)`` float64; for trial rows the loss before the change, else equal to ``loss``.
         sample_shape, kind, classes: as in `Domain`; ``classes`` is their number.
+        predict: the classifier under analysis, ``(n, *sample) float32 -> (n, classes)`` probabilities; None where a
+            generator is trained without one.
     """
 
     batch: Callable[[IntArray], FloatArray]
@@ -172,6 +176,7 @@ class TrainingData:
     sample_shape: tuple[int, ...]
     kind: str
     classes: int
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]] | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -215,6 +220,66 @@ class GeneratorWorker(Protocol):
     """
 
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converter(Component):
+    """Maps a target sample to the source domain (¶80). The worker follows `ConverterWorker`.
+
+    ``kinds`` lists the kinds of sample it can learn; ``uses_generator`` says that it is built on the trained generator,
+    and is trained again when that changes.
+    """
+
+    kind: ClassVar[str] = "converter"
+    kinds: tuple[str, ...] = ("image", "series", "tabular")
+    uses_generator: bool = False
+
+
+@dataclass(frozen=True)
+class ConversionData:
+    """What a style converter is trained on and with.
+
+    Attributes:
+        rows: source and target samples; there are no trial rows.
+        labelled: False where ``rows.label`` of the target is what the classifier says, for want of labels.
+        predict: the frozen classifier, ``(n, *sample) -> (n, classes)`` probabilities; no gradient passes it.
+        generator: the trained one, for converters that say ``uses_generator``; None for the others.
+    """
+
+    rows: TrainingData
+    labelled: bool
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    generator: TrainedGenerator | None = None
+
+
+@dataclass(frozen=True)
+class TrainedConverter:
+    """A torch module in eval mode on the CPU, ready for export.
+
+    Attributes:
+        module: ``module(x (N, *sample)) -> x (N, *sample)``, from the target to the source domain; with
+            ``needs_label``, ``module(x, label (N,) int64)``.
+        needs_label: whether the class must be known.
+        held_out: places in the target domain of the samples that were never trained on.
+        history: one row per logged step, e.g. ``{"step": 200, "loss": 0.4, "held_out": 0.5}``.
+        facts: small JSON values worth telling in the report.
+    """
+
+    module: Any
+    needs_label: bool = False
+    held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    history: tuple[dict[str, float], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ConverterWorker(Protocol):
+    """``train(data, job) -> TrainedConverter``.
+
+    Checkpoints go to ``job.folder``: a second call with the same arguments continues where the first was cut off,
+    and returns at once when it had finished.
+    """
+
+    def __call__(self, data: ConversionData, job: Job) -> TrainedConverter: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,5 +399,5 @@ class ObserverWorker(Protocol):
 
 
 KINDS: tuple[type[Component], ...] = (
-    Reader, Classifier, Generator, Selector, Factor, Loss, Renderer, Target, Observer,
+    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target, Observer,
 )  # fmt: skip

@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | dict) else str(value)
 
 
-SLOT_OF = {"selector": "selector", "generator": "generator", "loss": "loss", "classifier": "classifier"}
+ONE_SLOT = ("selector", "generator", "converter", "loss", "classifier")  # kinds whose slot of that name takes one
 SLOTS_OF_MANY = {"factor": "factors", "renderer": "reports", "observer": "observers"}
 
 
@@ -181,8 +181,8 @@ def _example(offer: Offer) -> str:
         values[key] = "..." if info.is_required() else _plain(info.get_default(call_default_factory=True))
     if isinstance(component, Reader):
         return yaml.safe_dump({"source": values}, sort_keys=False).rstrip()
-    if component.kind in SLOT_OF:
-        return yaml.safe_dump({SLOT_OF[component.kind]: values}, sort_keys=False).rstrip()
+    if component.kind in ONE_SLOT:
+        return yaml.safe_dump({component.kind: values}, sort_keys=False).rstrip()
     if component.kind == "target":
         return f"shiftlens export RUN --target {component.name} --out DIR"
     return yaml.safe_dump({SLOTS_OF_MANY[component.kind]: [values]}, sort_keys=False).rstrip()

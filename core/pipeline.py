@@ -23,7 +23,20 @@ from shiftlens.core.files import write_text
 from shiftlens.core.host import Host, near_miss
 from shiftlens.core.run import Record, Run
 from shiftlens.core.settings import Choice, Settings
-from shiftlens.core.stages import classifier, data, explain, export, generate, grid, render, score, trial
+from shiftlens.core.stages import (
+    classifier,
+    conversion,
+    converter,
+    data,
+    explain,
+    export,
+    generate,
+    grid,
+    render,
+    score,
+    second_opinion,
+    trial,
+)
 from shiftlens.core.stages.context import Context, Stage
 
 logger = logging.getLogger("shiftlens")
@@ -34,7 +47,10 @@ STAGES: tuple[Stage, ...] = (
     score.STAGE,
     trial.STAGE,
     generate.STAGE,
+    converter.STAGE,
     export.STAGE,
+    conversion.STAGE,
+    second_opinion.STAGE,
     grid.STAGE,
     explain.STAGE,
     render.STAGE,

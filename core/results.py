@@ -39,6 +39,7 @@ class Shift(Record):
     source: float = Field(description="in the source domain")
     target: float = Field(description="in the target domain")
     unit: str = Field("", description="of the measure; empty where it has none")
+    turn: float | None = Field(None, description="how far round, signed, where the measure is circular")
 
 
 class Axes(Record):
@@ -87,6 +88,7 @@ class Cause(Record):
     )
     effect: float | None = Field(description="rise of the mean loss, nats, when this factor alone is moved")
     ci: Interval | None = Field(None, description="95 % interval of the effect")
+    samples: int | None = Field(None, description="source samples that the effect was measured on")
     accuracy_effect: float | None = Field(None, description="fall of the accuracy by this change alone")
     accuracy_ci: Interval | None = Field(None, description="its 95 % interval")
     share: float | None = Field(None, description="Shapley part of the loss gap between the domains")
@@ -117,6 +119,17 @@ class Unexplained(Record):
     sentence: str = Field("", description="the same in words")
 
 
+class TrialSize(Record):
+    """How many source samples the trial drew, and whether the effects became as precise as was wanted."""
+
+    available: int = Field(description="source samples that could be drawn")
+    drawn: int = Field(description="samples that the change which needed most was measured on")
+    most: int = Field(description="samples that the settings and the data allow")
+    wanted: float = Field(description="half-width of an effect's interval that is enough, nats")
+    widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
+    reached: bool = Field(description="whether all intervals are as narrow as wanted")
+
+
 class Interaction(Record):
     """Two factors that together cost more (or less) than the sum of both alone."""
 
@@ -127,17 +140,47 @@ class Interaction(Record):
 
 
 class Fidelity(Record):
-    """Agreement of the loss measured on the cells with the loss requested for them."""
+    """Agreement of the loss measured on the cells with the loss requested for them: rank correlation (and Pearson's).
+
+    ``source`` and ``target`` are the rank correlations of the cells with the source sample's and with the target
+    sample's features alone: the first and the last column.
+    """
 
     spearman: float | None = Field(description="rank correlation over the generated cells")
     pearson: float | None = Field(description="linear correlation over the same cells")
     cells: int = Field(description="how many cells that is")
+    source: float | None = Field(None, description="rank correlation of the first column's cells alone")
+    target: float | None = Field(None, description="rank correlation of the last column's cells alone")
 
 
 class Leak(Record):
-    """How much of the loss can still be read from z: held-out R² of a linear reading."""
+    """How much of the loss can still be read from z: held-out R² of a linear reading.
+
+    ``r2`` reads the loss of all real samples, ``source`` and ``target`` that of one domain's. Some of it is no fault:
+    what merely travels with the loss shall stay in z. ``axis_r2`` reads what the trial's random changes did to the
+    loss, given the label and the loss before: the loss axis's own part, of which nothing shall be left.
+    """
 
     r2: float | None = Field(description="0: nothing can be read; null: not measured")
+    source: float | None = Field(None, description="the same, of the source domain's samples alone")
+    target: float | None = Field(None, description="the same, of the target domain's samples alone")
+    axis_r2: float | None = Field(None, description="of the loss axis's own part, read on the trial's rows")
+
+
+class Realism(Record):
+    """Whether generated cells lie where real samples do, in the encoder's space, the axis' own part included."""
+
+    near: float = Field(description="share of cells as near to a real sample as 95 % of real samples are to another")
+    ratio: float = Field(description="median distance of a cell to the nearest real sample, over that of real samples")
+    samples: int = Field(description="real samples compared with; none of the grid's own pairs")
+
+
+class SecondOpinion(Record):
+    """What a second classifier, trained on the source for this check alone, measures on the same cells."""
+
+    fidelity: float | None = Field(description="rank correlation of its loss with the requested one")
+    agreement: float = Field(description="share of cells of which it says the same class as the classifier")
+    accuracy: PerDomain = Field(description="its own; the source's on samples held out from its training")
 
 
 class GridSize(Record):
@@ -157,6 +200,7 @@ class Cell(Record):
     correct: bool = Field(description="whether it is the pair's class")
     real: bool = Field(False, description="whether it is one of the two real samples")
     reached: bool | None = Field(None, description="False where the loss axis cannot reach the requested loss")
+    converted: bool = Field(False, description="not decoded: a target sample, converted to the source domain")
 
 
 class PairResult(Record):
@@ -173,6 +217,40 @@ class PairResult(Record):
     loss: tuple[float, float] = Field(description="of the source sample and of the target sample")
     cells: list[list[Cell]] = Field(description="rows of cells")
     series: list[Cell] = Field(description="the loss alone interpolated, from the source sample to the target sample")
+    converted: bool = Field(False, description="the source side is the converted target sample; source is its place")
+    moved: float | None = Field(None, description="mean absolute change of a value by the conversion")
+
+
+class BeforeAfter(Record):
+    """One figure of the same target samples before and after conversion; None where it cannot be known."""
+
+    before: float | None
+    after: float | None
+
+
+class FactorGap(Record):
+    """Mean of a shifted factor's measure in both domains and after conversion; ``closed`` is the share of the gap."""
+
+    factor: str
+    source: float
+    target: float
+    converted: float
+    closed: float
+    unit: str = ""
+
+
+class ConverterResult(Record):
+    """What the style converter does to target samples, measured with the frozen classifier (¶80–84)."""
+
+    name: str
+    samples: int
+    held_out: bool = Field(description="whether the converter never saw these samples")
+    accuracy: BeforeAfter = Field(description="rate at which the classifier's prediction is the label")
+    loss: BeforeAfter
+    gaps: list[FactorGap] = Field(default_factory=list)
+    skipped: int = Field(0, description="pairs left out because the conversion did not bring their loss down")
+    facts: dict[str, Any] = Field(default_factory=dict)
+    sentence: str
 
 
 class ClassAccuracy(Record):
@@ -238,12 +316,16 @@ class Results(Record):
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")
     interactions: list[Interaction] = Field(default_factory=list, description="pairs of factors that are not additive")
+    trial: TrialSize | None = Field(None, description="how much was measured")
     fidelity: Fidelity = Field(description="how far the grid may be believed")
     leak: Leak = Field(description="whether z still tells the loss")
+    realism: Realism | None = Field(None, description="whether cells lie where real samples do")
+    second_opinion: SecondOpinion | None = Field(None, description="what a second classifier measures on the cells")
     grid: GridSize = Field(description="its size")
     pairs: list[PairResult] = Field(description="with their grids, in the order of the selector")
     curves: list[Curve] = Field(default_factory=list, description="of what was trained here")
     remedy: Remedy | None = Field(None, description="what to do")
+    converter: ConverterResult | None = Field(None, description="None where pairs show real source samples")
     generator: dict[str, Any] = Field(default_factory=dict, description="backend, loss axis and its figures")
     provenance: Provenance = Field(description="what the figures rest on")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from shiftlens.core.domain import Domain, FloatArray, IntArray
 from shiftlens.core.errors import ClassifierError
 from shiftlens.core.job import Progress, silent
-from shiftlens.core.kinds import LossWorker
+
+if TYPE_CHECKING:  # a server that holds a bundle has no pydantic
+    from shiftlens.core.kinds import LossWorker
 
 UNLABELLED = -1
 

@@ -26,6 +26,7 @@ from shiftlens.core.kinds import (
     Classifier,
     Component,
     ComponentSettings,
+    Converter,
     Factor,
     Generator,
     Loss,
@@ -50,6 +51,9 @@ class GridSettings(ComponentSettings):
     calibrate: bool = Field(
         True, description="ask the decoder for the loss whose cell, measured by the classifier, has the requested loss"
     )
+    second_opinion: bool = Field(
+        True, description="train a second classifier on the source's labels, to score the cells again (seconds)"
+    )
 
 
 class General(ComponentSettings):
@@ -73,6 +77,7 @@ class Slot:
     help: str
     required: bool = False
     many: bool = False
+    optional: bool = False  # null, which is the default, leaves it empty
     auto: bool = False  # a slot of many that may say "auto"
 
 
@@ -83,6 +88,9 @@ SLOTS: dict[str, Slot] = {
     "loss": Slot(Loss, "how wrong the classifier is on one sample"),
     "factors": Slot(Factor, "auto: all that fit the kind of sample; or a list", many=True, auto=True),
     "generator": Slot(Generator, "encoder and decoder, the decoder conditioned on the loss"),
+    "converter": Slot(
+        Converter, "the source side of a pair is made from its target side by this; null: real samples", optional=True
+    ),
     "selector": Slot(Selector, "picks the pairs to be shown"),
     "reports": Slot(Renderer, "what to write at the end", many=True),
     "observers": Slot(Observer, "what follows the run, such as a tracker of experiments", many=True),
@@ -130,6 +138,7 @@ class Settings:
         general: name, seed, device and the other values of the file itself.
         source, target, classifier, loss, generator, selector: the component in each slot.
         factors: None for ``auto``, else the factors asked for.
+        converter: None where pairs show real source samples.
         reports: the renderers to run at the end.
         observers: what is told of the run as it goes; the results do not depend on them.
         base: the folder that relative paths started from.
@@ -142,6 +151,7 @@ class Settings:
     loss: Choice
     factors: tuple[Choice, ...] | None
     generator: Choice
+    converter: Choice | None
     selector: Choice
     reports: tuple[Choice, ...]
     observers: tuple[Choice, ...]
@@ -163,7 +173,7 @@ class Settings:
         for slot in SLOTS:
             chosen = getattr(self, slot)
             if chosen is None:
-                values[slot] = "auto"
+                values[slot] = None if SLOTS[slot].optional else "auto"
             elif isinstance(chosen, tuple):
                 values[slot] = [choice.plain() for choice in chosen]
             else:
@@ -195,11 +205,11 @@ def load_settings(path: str | Path, host: Host | None = None, overrides: Iterabl
         raise InputError(f"the settings file {path} cannot be read: {error}") from None
     raw, lines, mistakes = read_yaml(text, str(path))
     for override in overrides:
-        _apply_override(raw, override)
+        apply_override(raw, override)
     return _resolve(raw, path.resolve().parent, host or Host(), lines, mistakes, str(path))
 
 
-def _apply_override(raw: dict[str, Any], override: str) -> None:
+def apply_override(raw: dict[str, Any], override: str) -> None:
     """Set ``key.path=value`` in the raw mapping; the value is YAML."""
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
@@ -303,17 +313,17 @@ def _resolve(
     raw: dict[str, Any], base: Path, host: Host, lines: dict[KeyPath, int], mistakes: list[Mistake], origin: str
 ) -> Settings:
     resolver = _Resolver(host, base, lines, mistakes)
-    known = [*General.model_fields, *SLOTS, "converter"]
+    known = [*General.model_fields, *SLOTS]
     for key in raw:
         if key not in known:
             resolver.mistake((str(key),), f"is not a setting; {near_miss(str(key), known)}there are: {_listed(known)}")
     general = resolver.validate(General, {k: v for k, v in raw.items() if k in General.model_fields}, ())
-    if raw.get("converter") is not None:
-        resolver.mistake(("converter",), "no style converter is installed; leave it out or set it to null")
     chosen: dict[str, Any] = {}
     for name, slot in SLOTS.items():
         value = raw[name] if raw.get(name) is not None else defaults().get(name)
-        if value is None:
+        if value is None and slot.optional:
+            chosen[name] = None
+        elif value is None:
             resolver.mistake((name,), f"is missing: {slot.help}")
         elif slot.auto and value == "auto":
             chosen[name] = None
@@ -368,8 +378,9 @@ def settings_schema(host: Host) -> dict[str, Any]:
         if slot.many:
             auto = [{"const": "auto"}] if slot.auto else []
             one = {"anyOf": [*auto, {"type": "array", "items": one}], "description": slot.help}
+        if slot.optional:
+            one["anyOf"].insert(0, {"type": "null"})
         schema["properties"][name] = one
-    schema["properties"]["converter"] = {"type": "null", "description": "no style converter is installed"}
     schema["required"] = [name for name, slot in SLOTS.items() if slot.required]
     return schema
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.comparing import LEVELS, Matcher, as_columns
 from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.fitting import guess
 from shiftlens.core.job import Progress
-from shiftlens.core.matching import LEVELS, Matcher, as_columns, guess
 from shiftlens.core.results import Distribution, Shift
 from shiftlens.core.scoring import Scores
-from shiftlens.core.statistics import Floats, centre, class_mix_test, holm, shift_test
+from shiftlens.core.statistics import Floats, centre, class_mix_test, holm, natural, shift_test, wrapped
 from shiftlens.core.trial import ActiveFactor, Plan, Score, TrialSettings
 
 VISIBLE = 0.3
@@ -94,8 +95,9 @@ def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Ge
     found = {}
     for factor, p in zip(factors, holm(raw) if factors else [], strict=True):
         here, there = measured[factor.name]
-        means = [centre(v, factor.period) for v in (here, there)]
-        shift = Shift(source=means[0], target=means[1], unit=factor.description.unit)
+        means = [natural(centre(v, factor.period), np.concatenate([here, there]), factor.period) for v in (here, there)]
+        turn = float(wrapped(means[1] - means[0], factor.period)) if factor.period else None
+        shift = Shift(source=means[0], target=means[1], unit=factor.description.unit, turn=turn)
         found[factor.name] = Shifted(shift, float(p), _distribution(here, there))
     return found
 

@@ -77,6 +77,16 @@ def centre(values: Floats, period: float | None = None) -> float:
     return float(np.angle(turn) / (2 * np.pi) * period % period)
 
 
+def natural(angle: float, values: Floats, period: float | None) -> float:
+    """A circular mean, told in the range that the measured values themselves use: [-period/2, period/2) or [0, period).
+
+    Unchanged without a period.
+    """
+    if not period or not np.isfinite(angle):
+        return angle
+    return float(wrapped(angle, period)) if (values[np.isfinite(values)] < 0).any() else angle % period
+
+
 def shift_test(
     source: Floats, target: Floats, source_class: IntArray, target_class: IntArray, period: float | None = None
 ) -> float:

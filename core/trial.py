@@ -17,7 +17,7 @@ from pydantic import Field
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.kinds import ComponentSettings, Factor, FactorWorker
 from shiftlens.core.scoring import Scores
-from shiftlens.core.statistics import Coalition, Floats, wrapped
+from shiftlens.core.statistics import Coalition, Floats, centre, natural, wrapped
 
 Score = Callable[[FloatArray, IntArray], Scores]
 
@@ -32,7 +32,13 @@ MOST_SKEW = 0.28
 class TrialSettings(ComponentSettings):
     """How much is measured, and from where on a finding is worth naming."""
 
-    samples: int = Field(1200, ge=50, description="source samples that each change is measured on, at most")
+    samples: int = Field(2000, ge=50, description="source samples that each change is measured on, at most")
+    precision: float = Field(
+        0.05,
+        gt=0,
+        description="half-width of an effect's interval that is enough, as a part of the loss gap; samples are drawn "
+        "until it is reached, the verdict is beyond doubt, or there are no more",
+    )
     matching_samples: int = Field(
         250, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
     )
@@ -201,13 +207,15 @@ def measure_coalitions(
     seed: int,
     progress: Callable[[int], None],
     known: Mapping[Coalition, Outcomes] | None = None,
+    own: Mapping[str, Floats] | None = None,
 ) -> dict[Coalition, Outcomes]:
     """What every wanted set of changes does to the same samples.
 
     Sets are made in order of their members, and a changed array is used again for the sets that begin with it.
+    ``own`` holds the samples' random numbers, where they are not the first ones of this seed.
     """
     names = [change.name for change in plan]
-    own = individual_parts(names, len(x), seed)
+    own = individual_parts(names, len(x), seed) if own is None else own
     result = dict(known or {})
     held: dict[tuple[str, ...], FloatArray] = {(): x}
     todo = sorted(
@@ -288,13 +296,15 @@ def measure_dose(
 
     ``before`` holds the outcomes of the samples as they are.
     """
-    from shiftlens.core.statistics import centre
-
     own = individual_parts([change.name], len(x), seed)
     samples = [x] + [apply([change.scaled(float(part))], x, own, seed) for part in parts[1:]]
     scores = [score(changed, labels) for changed in samples]
     found = [before] + [outcomes(s) for s in scores[1:]]
-    value = np.array([centre(change.factor.measure(changed), change.factor.period) for changed in samples])
+    measured = [change.factor.measure(changed) for changed in samples]
+    period = change.factor.period
+    value = np.array([natural(centre(values, period), measured[0], period) for values in measured])
+    if period:  # a circular measure goes on where it has gone round
+        value = value[0] + np.cumsum(wrapped(np.diff(value, prepend=value[0]), period))
     dose = Dose(parts, value, np.stack([o.loss for o in found]), np.stack([o.correct for o in found]))
     return dose, samples, scores
 
@@ -325,8 +335,6 @@ def undo(change: Change, target: FloatArray, reference: Floats, seed: int) -> Fl
 
     ``reference`` ``(n,)`` is the measure on source samples that were given all the *other* changes.
     """
-    from shiftlens.core.statistics import centre
-
     factor = change.factor
     measured = factor.measure(target)
     known = np.isfinite(measured)

@@ -42,7 +42,11 @@ class Gap:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the trial says about one factor that shifted."""
+    """What the trial says about one factor that shifted.
+
+    ``needed``: source samples that would narrow the interval enough for a verdict; None where their number is not what
+    keeps it open, but how strong the change is.
+    """
 
     name: str
     noun: str
@@ -55,6 +59,7 @@ class Evidence:
     restored: float | None
     rivals: Sequence[str] = field(default_factory=list)
     supported: bool = True
+    needed: int | None = None
 
 
 def verdict_of(evidence: Evidence, worth: float, rest_is_large: bool, share: float | None) -> Verdict:
@@ -90,8 +95,14 @@ def number(value: float) -> str:
 
 
 def values(shift: Shift) -> str:
-    """``3.1 → 6.8 px``."""
-    return f"{number(shift.source)} → {number(shift.target)} {shift.unit}".rstrip()
+    """``3.1 → 6.8 px``, and how far round where the measure is circular."""
+    moved = f"{number(shift.source)} → {number(shift.target)} {shift.unit}".rstrip()
+    return moved if shift.turn is None else f"{moved}, turned by {number(abs(shift.turn))}"
+
+
+def rises(shift: Shift) -> bool:
+    """Whether the target's values are the higher ones; of a circular measure, whether it turned onwards."""
+    return (shift.target - shift.source if shift.turn is None else shift.turn) >= 0
 
 
 def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
@@ -131,9 +142,14 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
             "samples with the full change would decide"
         )
     else:
+        decide = (
+            f"about {_rounded(e.needed)} source samples would"
+            if e.needed is not None
+            else f"how strong the change is, is the doubt, so samples with only the {e.name} changed would"
+        )
         text = (
-            f"{what} cost{_s(e.noun)} between {e.ci[0]:+.3f} and {e.ci[1]:+.3f} nats, which does not decide; more "
-            "samples would"
+            f"{what} cost{_s(e.noun)} between {e.ci[0]:+.3f} and {e.ci[1]:+.3f} nats, which does not decide whether "
+            f"that is worth naming (above {gap.worth:.3f}); {decide}"
         )
     if e.clipped is not None and e.clipped > 0.05:
         text += f" ({100 * e.clipped:.0f} % of the values left their range and were cut)"
@@ -143,7 +159,7 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
 def unchanged_sentence(name: str, shift: Shift | None, causes: Sequence[str]) -> str:
     """A factor that did not shift, or whose measure moved only as the shadow of others."""
     if causes and shift is not None:
-        moved = "rose" if shift.target > shift.source else "fell"
+        moved = "turned" if shift.turn is not None else "rose" if rises(shift) else "fell"
         return f"{_capital(name)} {moved} ({values(shift)}) only because of {_listed(list(causes))}."
     return f"{_capital(name)} is the same in both domains."
 
@@ -191,8 +207,19 @@ def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) 
     return f"{percent} of the loss is left unexplained."
 
 
-def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: bool) -> str:
-    """The whole finding in a sentence or two."""
+def together_sentence(names: Sequence[str], value: float, ci: Interval, gap: Gap) -> str:
+    """Several changes of which none is harmful beyond doubt, all together surely are; "" where they are not."""
+    if len(names) < 2 or ci[0] <= gap.worth:
+        return ""
+    part = f", {100 * value / gap.loss:.0f} % of the loss" if gap.loss else ""
+    return (
+        f"{_capital(_listed(list(names)))} together cost {value:.2f} nats ({ci[0]:.2f} to {ci[1]:.2f}{part}), and none "
+        "of them alone does so beyond doubt: treat them as one cause."
+    )
+
+
+def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: bool, together: str = "") -> str:
+    """The whole finding in a sentence or two. ``together``: see `together_sentence`."""
     harmful = [c for c in causes if c.verdict == "harmful"]
     unclear = [c for c in causes if c.verdict == "unclear"]
     harmless = [c for c in causes if c.verdict == "harmless" and c.factor != "class-mix"]
@@ -212,7 +239,7 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
             told.append(f"{_capital(names)} changed too, and cost{'s' if len(harmless) == 1 else ''} nothing.")
         return " ".join(told)
     if unclear:
-        return f"The evidence does not decide. {unclear[0].sentence}"
+        return together or f"The evidence does not decide. {unclear[0].sentence}"
     if gap.loss is None:
         return (
             "Nothing that was found to have changed costs accuracy; without labels the target's own loss is not known."
@@ -255,6 +282,12 @@ def _lost(points: float, gap: Gap) -> str:
     if points > gap.points + 0.5:  # another change brings some of it back, or ours is not quite what happened
         return f"{_points(points)} of accuracy alone (the target lost {gap.points:.0f})"
     return f"{points:.0f} of the {gap.points:.0f} points of accuracy lost"
+
+
+def _rounded(count: int) -> str:
+    """A number of samples with two digits that count."""
+    digits = max(0, len(str(count)) - 2)
+    return f"{-(-count // 10**digits) * 10**digits:,}"
 
 
 def _points(points: float) -> str:

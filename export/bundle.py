@@ -1,145 +1,57 @@
-"""A bundle: the exported models of one run with their manifest, and all that is needed to serve them. No torch.
+"""A bundle: the exported models of one run with their manifest, and all that is needed to serve them.
 
-``manifest.json`` says what the files are made for and their hashes; `Bundle.open` believes nothing else.
+``manifest.json`` says what the files are made for and their hashes; `Bundle.open` believes nothing else. Importing
+this and making a grid takes numpy and onnxruntime, no more: no torch, no onnx, no pydantic, no plugin host.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from threading import RLock
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
-from shiftlens.core.errors import BundleError, InputError, PluginError
-from shiftlens.core.files import sha256_of, write_text
-from shiftlens.core.grid import PairGrid, grid_of_pair
-from shiftlens.core.host import Host, near_miss
-from shiftlens.core.kinds import Loss, LossWorker
+from shiftlens.core.errors import BundleError, InputError, PluginError, near_miss
+from shiftlens.core.files import sha256_of
+from shiftlens.core.grid import LARGEST_SIDE, PairGrid, grid_of_pair
 from shiftlens.core.scoring import Scores, join, probabilities_of, score_batch
+from shiftlens.export.manifest import CONVERTED, GRID, MANIFEST, Manifest, most_cells, read_manifest
 from shiftlens.export.session import Session, Tensor
+
+if TYPE_CHECKING:
+    from shiftlens.core.kinds import LossWorker
 
 logger = logging.getLogger("shiftlens")
 
-FORMAT = 1
-VERSION = metadata.version("shiftlens")
-MANIFEST = "manifest.json"
-MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
-REQUIRED = ("encoder", "decoder")
-NEED_CLASSIFIER = ("classifier", "grid")
 CHUNK = 50  # cells or samples in one call: between 25 and 64 is fastest, and memory stays bounded
 
 
-class Part(BaseModel):
-    """Base of the manifest's parts; a newer shiftlens may add keys, which are left unread."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class LossFacts(Part):
-    """The loss that the models were made for, as a plugin offers it."""
-
-    name: str
-    unit: str = "nats"
-    needs_labels: bool = True
-    settings: dict[str, Any] = Field(default_factory=dict)
-
-
-class GridFacts(Part):
-    """How the run made its grids, so that a grid of a new pair is made alike."""
-
-    interpolation: Literal["linear", "spherical"] = "linear"
-    calibrate: bool = True
-
-
-PLAIN_GRID = GridFacts()
-
-
-class Manifest(Part):
-    """What stands in manifest.json.
+class GridArrays(NamedTuple):
+    """What grid.onnx gives, under the same names.
 
     Attributes:
-        format: version of this file.
-        sample_shape, kind: as in `Domain`.
-        classes: names in the order of the classifier's outputs.
-        classifier_output: what the classifier gives; None where the bundle holds none.
-        latent: number of latent dimensions.
-        files: sha256 of each model, by file name.
-        provenance: where it comes from: settings, data and versions.
+        cells: ``(losses, features, *sample)``, the real samples in their corners.
+        requested, measured: ``(losses, features)`` losses.
+        probabilities: ``(losses, features, classes)``.
+
+    All have one dimension more in front, the pairs, where samples were given with one.
     """
 
-    format: int
-    shiftlens: str
-    name: str
-    kind: Literal["image", "series", "tabular"]
-    sample_shape: tuple[int, ...]
-    classes: tuple[str, ...]
-    loss: LossFacts
-    grid: GridFacts = PLAIN_GRID
-    classifier_output: Literal["logits", "probabilities"] | None
-    latent: int
-    files: dict[str, str]
-    provenance: dict[str, Any] = Field(default_factory=dict)
-
-
-def write_manifest(
-    folder: Path,
-    *,
-    name: str,
-    kind: str,
-    sample_shape: Sequence[int],
-    classes: Sequence[str],
-    loss: LossFacts,
-    classifier_output: str | None,
-    latent: int,
-    provenance: Mapping[str, Any],
-    grid: GridFacts = PLAIN_GRID,
-) -> Path:
-    """Describe the models that stand in a folder; returns the path of manifest.json.
-
-    Where ``classifier_output`` is None, a classifier (or a grid made with one) that an earlier run left is not named.
-
-    Raises:
-        BundleError: a model is missing.
-    """
-    with_classifier = classifier_output is not None
-    required = [*REQUIRED, *(["classifier"] if with_classifier else [])]
-    models = [model for model in MODELS if with_classifier or model not in NEED_CLASSIFIER]
-    present = [f"{model}.onnx" for model in models if (folder / f"{model}.onnx").is_file()]
-    missing = [f"{model}.onnx" for model in required if f"{model}.onnx" not in present]
-    if missing:
-        raise BundleError(f"{folder} lacks {', '.join(missing)}; run the analysis again")
-    manifest = Manifest.model_validate(
-        {
-            "format": FORMAT,
-            "shiftlens": VERSION,
-            "name": name,
-            "kind": kind,
-            "sample_shape": tuple(sample_shape),
-            "classes": tuple(classes),
-            "loss": loss,
-            "grid": grid,
-            "classifier_output": classifier_output,
-            "latent": latent,
-            "files": {file: sha256_of(folder / file) for file in present},
-            "provenance": dict(provenance),
-        }
-    )
-    path = folder / MANIFEST
-    write_text(path, manifest.model_dump_json(indent=2) + "\n")
-    return path
+    cells: FloatArray
+    requested: FloatArray
+    measured: FloatArray
+    probabilities: FloatArray
 
 
 class Bundle:
-    """An opened bundle. Sessions are opened on first use and kept.
+    """An opened bundle, safe to share between threads. Sessions are opened on first use and kept.
 
     Attributes:
         folder: where the files stand.
@@ -149,6 +61,8 @@ class Bundle:
     def __init__(self, folder: Path, manifest: Manifest, device: str = "auto", threads: int | None = None) -> None:
         self.folder, self.manifest = folder, manifest
         self._device, self._threads = device, threads
+        self._sessions: dict[str, Session] = {}
+        self._opening = RLock()
 
     @classmethod
     def open(cls, path: str | Path, device: str = "auto", threads: int | None = None) -> Bundle:
@@ -166,20 +80,22 @@ class Bundle:
             if not file.is_file():
                 raise BundleError(f"the bundle {folder} lacks {name}; copy it again, whole")
             if sha256_of(file) != sha256:
-                raise BundleError(f"{file} is not the file that {MANIFEST} describes; copy the bundle again, whole")
+                raise BundleError(
+                    f"{file} is not the file that {MANIFEST} describes (its hash differs); copy the bundle again, whole"
+                )
         return cls(folder, manifest, device, threads)
 
-    @cached_property
+    @property
     def encoder(self) -> Session:
         """x, loss, label to z."""
         return self._open("encoder", {"x": self.manifest.sample_shape, "loss": (), "label": ()})
 
-    @cached_property
+    @property
     def decoder(self) -> Session:
         """z, loss, label to x."""
         return self._open("decoder", {"z": (self.manifest.latent,), "loss": (), "label": ()})
 
-    @cached_property
+    @property
     def classifier(self) -> Session:
         """Samples to logits or probabilities.
 
@@ -188,10 +104,48 @@ class Bundle:
         """
         if "classifier.onnx" not in self.manifest.files:
             raise BundleError(
-                f"the bundle {self.folder} holds no classifier, because it could not be exported to ONNX; "
-                "bring it along as .onnx and run the analysis again"
+                f"the bundle {self.folder} holds no classifier, because it could not be exported to ONNX"
+                f"{self._why_no_classifier()}; bring it along as .onnx and run the analysis again"
             )
         return self._open("classifier", None)
+
+    @cached_property
+    def converter(self) -> Session:
+        """x, and for some converters label, to converted.
+
+        Raises:
+            BundleError: the run had no style converter.
+        """
+        if "converter.onnx" not in self.manifest.files:
+            raise BundleError(
+                f"the bundle {self.folder} holds no style converter; set converter in the settings "
+                "(`shiftlens plugins` lists them) and run the analysis again"
+            )
+        session = self._open("converter", None)
+        wanted: dict[str, tuple[int, ...]] = {"x": self.manifest.sample_shape}
+        if not (_takes(session.inputs, wanted) or _takes(session.inputs, {**wanted, "label": ()})):
+            raise BundleError(
+                f"{session.origin} takes {', '.join(map(str, session.inputs))}, which does not fit {MANIFEST}; "
+                "export it again"
+            )
+        return session
+
+    @property
+    def fused(self) -> Session:
+        """The fused grid: see `shiftlens.export.compose` for what it takes and gives.
+
+        Raises:
+            BundleError: none could be made.
+        """
+        if GRID not in self.manifest.files:
+            why = f"the loss {self.manifest.loss.name} cannot be measured inside a graph, or its models do not compose"
+            if self.manifest.classifier_output is None:
+                why = f"the classifier could not be exported to ONNX{self._why_no_classifier()}"
+            raise BundleError(
+                f"the bundle {self.folder} holds no {GRID}: {why}; use encoder, decoder and classifier one by one, as "
+                "`shiftlens grid` does"
+            )
+        return self._open("grid", None)
 
     @property
     def providers(self) -> list[str]:
@@ -206,6 +160,15 @@ class Bundle:
         """``z (n, latent), loss (n,), label (n,) -> x (n, *sample)``, in chunks."""
         return self._chunked(self.decoder, "x", z=z, loss=loss, label=label)
 
+    def convert(self, x: FloatArray, label: IntArray) -> FloatArray:
+        """Target samples in the source's style, ``x (n, *sample), label (n,) -> x (n, *sample)``, in chunks (¶82).
+
+        Converters that do without the label leave it unread.
+        """
+        wanted = {tensor.name for tensor in self.converter.inputs}
+        given: dict[str, npt.NDArray[Any]] = {"x": x, "label": label}
+        return self._chunked(self.converter, CONVERTED, **{name: given[name] for name in given if name in wanted})
+
     def predict(self, x: FloatArray) -> npt.NDArray[np.float64]:
         """``x (n, *sample) -> (n, classes)`` probabilities, in chunks."""
         (entry,), (result,) = self.classifier.inputs, self.classifier.outputs
@@ -218,13 +181,90 @@ class Bundle:
         starts = range(0, max(len(x), 1), CHUNK)
         return join([score_batch(self.predict(x[i : i + CHUNK]), label[i : i + CHUNK], self.loss) for i in starts])
 
+    def grid(
+        self,
+        source: npt.ArrayLike,
+        target: npt.ArrayLike,
+        label: int | str | Sequence[int | str] | IntArray | None = None,
+        loss: npt.ArrayLike | None = None,
+        features: int = 5,
+        losses: int = 5,
+    ) -> GridArrays:
+        """The grids of new pairs in one call of grid.onnx, as a server with this bundle gives them.
+
+        Features are interpolated on the straight line and the losses are asked for as they are; `grid_for_pair`
+        makes one grid as the run made its own, calibrated where the run's were.
+
+        Args:
+            source, target: one sample each ``(*sample)``, or one for each pair ``(pairs, *sample)``.
+            label: the class of both, as its index or its name, one for all or one for each pair; None: what the
+                classifier says of the source sample.
+            loss: ``(2,)`` or ``(pairs, 2)``, the losses of source and target; None: measured by the classifier.
+            features, losses: columns and rows, 2 to 64 each.
+
+        Raises:
+            InputError: samples of another shape, values that are not finite, an unknown class, or too many steps.
+            BundleError: the bundle holds no grid.onnx.
+        """
+        fused, shape = self.fused, self.manifest.sample_shape
+        both = [np.asarray(x, dtype=np.float32) for x in (source, target)]
+        single = both[0].ndim == len(shape)
+        if single:
+            both = [x[None] for x in both]
+        for role, x in zip(("source", "target"), both, strict=True):
+            _check_samples(role, x, shape)
+        if len(both[0]) != len(both[1]) or not len(both[0]):
+            raise InputError(f"there are {len(both[0])} source and {len(both[1])} target samples; give pairs")
+        if not (2 <= features <= LARGEST_SIDE and 2 <= losses <= LARGEST_SIDE):
+            raise InputError(f"a grid has 2 to {LARGEST_SIDE} columns and rows, not {features} and {losses}")
+        at_once = most_cells(shape) // (features * losses)
+        if not at_once:
+            raise InputError(f"a grid of samples of shape {shape} has at most {most_cells(shape)} cells: take fewer")
+        pairs = len(both[0])
+        given = np.full((pairs, 2), -1.0) if loss is None else np.broadcast_to(np.asarray(loss), (pairs, 2))
+        feeds: dict[str, npt.NDArray[Any]] = {
+            "source": both[0],
+            "target": both[1],
+            "label": self._labels(label, both[0]),
+            "loss": given,
+        }
+        steps = {"n_features": np.array([features]), "n_losses": np.array([losses])}
+        parts = [
+            fused.run(**{name: values[i : i + at_once] for name, values in feeds.items()}, **steps)
+            for i in range(0, pairs, at_once)
+        ]
+        made: dict[str, FloatArray] = {}
+        for name in GridArrays._fields:
+            joined = np.concatenate([part[name] for part in parts])
+            made[name] = joined[0] if single else joined
+        return GridArrays(**made)
+
+    def _labels(self, label: int | str | Sequence[int | str] | IntArray | None, source: FloatArray) -> IntArray:
+        """Class index of each pair ``(pairs,)``."""
+        if label is None:
+            predicted: IntArray = self.predict(source).argmax(axis=1).astype(np.int64)
+            return predicted
+        each: Sequence[Any] = [label] * len(source) if isinstance(label, int | str | np.integer) else list(label)
+        if len(each) != len(source):
+            raise InputError(f"there are {len(each)} labels for {len(source)} pairs; give one, or one for each")
+        indices = np.array([self.class_index(y) if isinstance(y, str) else int(y) for y in each], dtype=np.int64)
+        classes = len(self.manifest.classes)
+        if not ((indices >= 0) & (indices < classes)).all():
+            raise InputError(f"labels are 0 to {classes - 1}, or class names; not {indices.min()} to {indices.max()}")
+        return indices
+
     @cached_property
     def loss(self) -> LossWorker:
-        """The loss that the models were made for.
+        """The loss that the models were made for, from its plugin; grid.onnx needs none.
 
         Raises:
             BundleError: the plugin that offers it is not installed here.
         """
+        from pydantic import ValidationError
+
+        from shiftlens.core.host import Host
+        from shiftlens.core.kinds import Loss
+
         facts = self.manifest.loss
         try:
             component = Host().find(Loss, facts.name)
@@ -251,8 +291,13 @@ class Bundle:
         return np.concatenate(parts)
 
     def _open(self, model: str, wanted: Mapping[str, tuple[int, ...]] | None) -> Session:
-        """Open a model and check that it takes what the manifest says."""
-        file = self.folder / f"{model}.onnx"
+        """Open a model once, and check that it takes what the manifest says."""
+        with self._opening:
+            if model not in self._sessions:
+                self._sessions[model] = self._opened(self.folder / f"{model}.onnx", wanted)
+            return self._sessions[model]
+
+    def _opened(self, file: Path, wanted: Mapping[str, tuple[int, ...]] | None) -> Session:
         try:
             session = Session(file, self._device, self._threads)
         except InputError as error:
@@ -263,44 +308,20 @@ class Bundle:
             )
         return session
 
+    def _why_no_classifier(self) -> str:
+        return f" ({self.manifest.why_no_classifier})" if self.manifest.why_no_classifier else ""
+
 
 def _takes(inputs: tuple[Tensor, ...], wanted: Mapping[str, tuple[int, ...]]) -> bool:
     return {tensor.name: tensor.shape[1:] for tensor in inputs} == dict(wanted)
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a bundle.
-
-    Raises:
-        BundleError: none there, not readable, of another format version, or naming files that are none of ours.
-    """
-    path = folder / MANIFEST
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}; give the folder `bundle` of a run") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read: {error}; copy the bundle again, whole") from None
-    version = raw.get("format") if isinstance(raw, dict) else None
-    if version != FORMAT:
-        made = f" by shiftlens {raw['shiftlens']}" if isinstance(raw, dict) and "shiftlens" in raw else ""
-        raise BundleError(
-            f"{path} was written{made} in format {version}; shiftlens {VERSION} reads format {FORMAT}: "
-            "export the run again with this version, or install the other"
-        )
-    try:
-        manifest = Manifest.model_validate(raw)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"]))
-        raise BundleError(f"{path}: {key}: {fault['msg']}; export the run again") from None
-    known = {f"{model}.onnx" for model in MODELS}
-    foreign = sorted(set(manifest.files) - known)
-    missing = [f"{model}.onnx" for model in REQUIRED if f"{model}.onnx" not in manifest.files]
-    if foreign or missing:
-        what = f"names files that do not belong there: {', '.join(foreign)}" if foreign else f"lacks {missing[0]}"
-        raise BundleError(f"{path} {what}; export the run again")
-    return manifest
+def _check_samples(role: str, x: FloatArray, shape: tuple[int, ...]) -> None:
+    """Samples ``(n, *sample)`` that fit the bundle."""
+    if x.shape[1:] != shape:
+        raise InputError(f"{role}: the sample has shape {x.shape[1:]}; the bundle is made for {shape}")
+    if not np.isfinite(x).all():
+        raise InputError(f"{role}: the sample has values that are not finite (NaN or infinite)")
 
 
 def grid_for_pair(
@@ -321,12 +342,8 @@ def grid_for_pair(
     Raises:
         InputError: samples of another shape, values that are not finite, or an unknown class.
     """
-    shape = bundle.manifest.sample_shape
     for role, x in (("source", source), ("target", target)):
-        if x.shape != shape:
-            raise InputError(f"{role}: the sample has shape {x.shape}; the bundle is made for {shape}")
-        if not np.isfinite(x).all():
-            raise InputError(f"{role}: the sample has values that are not finite (NaN or infinite)")
+        _check_samples(role, x[None], bundle.manifest.sample_shape)
     samples = np.stack([source, target]).astype(np.float32)
     if label is None:
         index = int(bundle.predict(samples[:1]).argmax())

@@ -29,8 +29,8 @@ def load(path: Path) -> Any:
         raise InputError(f"{path} cannot be read: {error}") from None
 
 
-def save(model: Any, path: Path) -> None:
-    """Check a model and write it whole, as one file.
+def save(model: Any, path: Path, check: bool = True) -> None:
+    """Check a model (one that was checked elsewhere need not be again) and write it whole, as one file.
 
     Raises:
         ExportError: it is not valid ONNX, or above the 2 GB that one file can hold.
@@ -38,11 +38,32 @@ def save(model: Any, path: Path) -> None:
     import onnx
 
     try:
-        onnx.checker.check_model(model)
+        if check:
+            onnx.checker.check_model(model)
         content = model.SerializeToString()
     except (onnx.checker.ValidationError, ValueError) as error:
         raise ExportError(f"{path.name} cannot be written as ONNX: {error}") from None
     write_bytes(path, content)
+
+
+def signature(path: Path) -> tuple[dict[str, int], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Opset and IR version, inputs and outputs of a file; a dimension that may vary is a name, or ``"batch"``."""
+    from onnx import helper
+
+    model = load(path)
+    weights = {tensor.name for tensor in model.graph.initializer}
+
+    def told(value: Any) -> dict[str, Any]:
+        tensor = value.type.tensor_type
+        shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or "batch" for d in tensor.shape.dim]
+        return {"name": value.name, "shape": shape, "type": str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))}
+
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    return (
+        {"opset": opset, "ir_version": model.ir_version},
+        [told(value) for value in model.graph.input if value.name not in weights],
+        [told(value) for value in model.graph.output],
+    )
 
 
 def set_metadata(model: Any, metadata: Mapping[str, str]) -> None:
@@ -51,6 +72,11 @@ def set_metadata(model: Any, metadata: Mapping[str, str]) -> None:
     for key in sorted(metadata):
         entry = model.metadata_props.add()
         entry.key, entry.value = key, metadata[key]
+
+
+def add_metadata(model: Any, metadata: Mapping[str, str]) -> None:
+    """Add to a model's metadata; what it had under other keys stays."""
+    set_metadata(model, {**{entry.key: entry.value for entry in model.metadata_props}, **metadata})
 
 
 def strip_origins(model: Any) -> None:
@@ -71,8 +97,8 @@ def _strip(graph: Any) -> None:
         del node.metadata_props[:]
         for attribute in node.attribute:
             attribute.doc_string = ""
-            for inner in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                _strip(inner)
+        for inner in _inner_graphs(node):
+            _strip(inner)
 
 
 def _values(graph: Any) -> Iterable[Any]:
@@ -80,6 +106,40 @@ def _values(graph: Any) -> Iterable[Any]:
     yield from graph.value_info
     if hasattr(graph, "initializer"):  # a function has none, and its inputs and outputs are plain names
         yield from (*graph.input, *graph.output, *graph.initializer)
+
+
+def glue(text: str) -> list[Any]:
+    """The nodes of a piece of ONNX's own text form."""
+    from onnx import parser
+
+    return list(parser.parse_graph(f"glue () => () {{ {text} }}").node)
+
+
+def prefixed(model: Any, prefix: str, weights: bool = True) -> Any:
+    """A copy of a model with every name of its own behind ``prefix``; those of its weights only if asked for."""
+    from onnx import compose
+
+    copy = compose.add_prefix(model, prefix, rename_functions=False)
+    if not weights:
+        own = {prefix + tensor.name: tensor.name for tensor in model.graph.initializer}
+        for tensor in copy.graph.initializer:
+            tensor.name = own.get(tensor.name, tensor.name)
+        _rename_inputs(copy.graph, own)
+    return copy
+
+
+def _rename_inputs(graph: Any, names: Mapping[str, str]) -> None:
+    """What nodes read, in a graph and the graphs inside its nodes."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        for inner in _inner_graphs(node):
+            _rename_inputs(inner, names)
+
+
+def _inner_graphs(node: Any) -> Iterable[Any]:
+    """The bodies of a node such as If or Loop."""
+    for attribute in node.attribute:
+        yield from (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs)
 
 
 def prepend_normalisation(model: Any, mean: Sequence[float], std: Sequence[float]) -> None:

@@ -14,7 +14,8 @@ from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
 from shiftlens.core.grid import PairGrid
 from shiftlens.core.results import Cell
-from shiftlens.export.bundle import Bundle, Manifest, grid_for_pair
+from shiftlens.export.bundle import Bundle, grid_for_pair
+from shiftlens.export.manifest import Manifest
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 OUTPUTS = (".png", ".json", ".npz")

@@ -36,7 +36,7 @@ DTYPES = {
     "tensor(uint8)": np.uint8,
     "tensor(bool)": np.bool_,
 }
-ERROR, FATAL, WARNING = 3, 4, 2  # severities of ONNX Runtime's logger
+FATAL, WARNING = 4, 2  # severities of ONNX Runtime's logger
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Session:
         if isinstance(path, Path) and not path.is_file():
             raise InputError(f"there is no file {path}; give the path of an .onnx file")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERROR
+        options.log_severity_level = FATAL  # what goes wrong is raised, with the same words
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1

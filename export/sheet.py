@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from shiftlens.core.domain import FloatArray
 from shiftlens.core.grid import PairGrid
-from shiftlens.export.bundle import Manifest
+from shiftlens.export.manifest import Manifest
 
 if TYPE_CHECKING:
     from PIL.Image import Image

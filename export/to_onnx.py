@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from shiftlens.export import graphs
 from shiftlens.export.parity import Arrays
 
 OPSET = 20
+UNKNOWN_OP = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
 
 
@@ -50,7 +52,7 @@ def to_onnx(
         raise ExportError(f"{_name(module)} is in train mode ({training[0]}); call .eval() before the export")
     if min(len(x) for x in example_inputs) < 2:
         raise ExportError("the example needs a batch of at least 2: a batch of 1 would be exported as a constant")
-    batch = torch.export.Dim("batch", min=1, max=2**31 - 1)
+    shapes = _dynamic_shapes(module, torch.export.Dim("batch", min=1, max=2**31 - 1), len(example_inputs))
     try:
         with silence(), torch.no_grad():
             program = torch.onnx.export(
@@ -59,7 +61,7 @@ def to_onnx(
                 dynamo=True,
                 input_names=list(input_names),
                 output_names=list(output_names),
-                dynamic_shapes=_dynamic_shapes(module, batch, len(example_inputs)),
+                dynamic_shapes=shapes,
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
@@ -67,8 +69,16 @@ def to_onnx(
             assert program is not None
             model = program.model_proto
     except Exception as error:  # the export runs the module's own code, which may raise anything
+        cause = _innermost(error)
+        unknown = UNKNOWN_OP.search(str(cause))
+        if unknown is not None:
+            where = _layer_of(unknown[1], module, example_inputs, shapes)
+            raise ExportError(
+                f"{_name(module)} cannot be exported to ONNX: {where} uses {unknown[1]}, for which ONNX has no "
+                "operator; write that step with others (torch.onnx.ops, or plain arithmetic), or bring it as .onnx"
+            ) from error
         raise ExportError(
-            f"{_name(module)} cannot be exported to ONNX with a dynamic batch: {_reason(error)}"
+            f"{_name(module)} cannot be exported to ONNX with a dynamic batch: {_first_line(cause)}"
         ) from error
     _check_batch(model, _name(module))
     graphs.strip_origins(model)
@@ -130,9 +140,27 @@ def _name(module: torch.nn.Module) -> str:
     return f"the network {type(module).__name__}"
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause: the exporter wraps what went wrong in pages of advice."""
+def _layer_of(op: str, module: torch.nn.Module, example: tuple[torch.Tensor, ...], shapes: Any) -> str:
+    """Which layer calls an operator such as ``aten.linalg_qr``, by its path in the module."""
+    with silence(), torch.no_grad():
+        program = torch.export.export(module, example, dynamic_shapes=shapes)
+        for graph in (program.graph, program.run_decompositions().graph):
+            for node in graph.nodes:
+                stack = node.meta.get("nn_module_stack")
+                if stack and str(node.target).startswith(f"{op}."):
+                    path, kind = list(stack.values())[-1]
+                    kind = kind if isinstance(kind, str) else kind.__name__
+                    return f"the layer {path} ({kind.rpartition('.')[2]})" if path else "its forward()"
+    return "it"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The exporter wraps what went wrong in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
+    return error
+
+
+def _first_line(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no reason given'}"

@@ -31,9 +31,11 @@ from shiftlens.core.results import (
     PairResult,
     PerDomain,
     Provenance,
+    Realism,
     Remedy,
     Results,
     Samples,
+    SecondOpinion,
     Shift,
     StripCell,
     Unexplained,
@@ -277,7 +279,12 @@ def example(
         fidelity=fidelity.fidelity(
             np.array([cell.requested for cell in generated]), np.array([cell.measured for cell in generated])
         ),
-        leak=Leak(r2=0.04 if pairs else None), grid=GridSize(features=features, losses=losses), pairs=found,
+        leak=Leak(r2=0.04, source=0.02, target=0.05, axis_r2=0.01) if pairs else Leak(r2=None),
+        realism=Realism(near=0.91, ratio=0.8, samples=1200) if pairs else None,
+        second_opinion=SecondOpinion(
+            fidelity=0.83, agreement=0.78, accuracy=PerDomain(source=0.93, target=0.7)
+        ) if pairs else None,
+        grid=GridSize(features=features, losses=losses), pairs=found,
         curves=[
             Curve(name=text("classifier"), rows=[
                 {"epoch": float(e), "loss": 2.3 * 0.6**e + 0.1, "held_out_accuracy": 0.95 - 0.8 * 0.6**e}

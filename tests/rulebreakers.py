@@ -24,6 +24,7 @@ from shiftlens.core.errors import InputError
 from shiftlens.core.kinds import (
     Classifier,
     ComponentSettings,
+    Converter,
     Factor,
     Generator,
     Loss,
@@ -34,6 +35,7 @@ from shiftlens.core.kinds import (
     Renderer,
     Selector,
     Target,
+    TrainedConverter,
     TrainedGenerator,
 )
 from shiftlens.testing import samples
@@ -285,6 +287,74 @@ def of_the_trial(self, x, data, job):
     return Components.fitted(self, x, data, job)
 
 
+# Converters.
+
+
+class Moments:
+    """Each value gets the mean and spread it has in the source. Methods are replaced to break rules."""
+
+    def __init__(self, settings=None):
+        pass
+
+    def __call__(self, data, job):
+        rows = data.rows
+        source, target = (rows.batch(np.flatnonzero(rows.role == role)) for role in (0, 1))
+        job.progress(1, 1)
+        return self.made(self.moments(source, data, job), self.moments(target, data, job))
+
+    def moments(self, x, data, job):
+        return x.mean(0), x.std(0) + 0.01
+
+    def made(self, *moments):
+        import torch
+
+        outer, values = self, [torch.tensor(np.asarray(v), dtype=torch.float32) for pair in moments for v in pair]
+
+        class Module(torch.nn.Module):
+            def forward(self, x):
+                return outer.forward(x, *values)
+
+        return TrainedConverter(outer.mode(Module()))
+
+    def forward(self, x, mean, spread, mean_before, spread_before):
+        return (x - mean_before) / spread_before * spread + mean
+
+    def mode(self, module):
+        return module.eval()
+
+
+def converter_with(**methods):
+    worker = type("Worker", (Moments,), methods)
+    return Tried(Converter(name="broken", summary="a converter", build=worker, kinds=("image",)))
+
+
+def branching_forward(self, x, *moments):
+    if float(x.abs().max()) > 1e6:
+        x = x * 0
+    return Moments.forward(self, x, *moments)
+
+
+def drawn_moments(self, x, data, job):
+    return x.mean(0) + 0.01 * np.random.rand(), x.std(0) + 0.01  # noqa: NPY002  # on purpose
+
+
+def moments_left_behind(self, x, data, job):
+    mark = job.folder / "half"
+    known = mark.exists()
+    mark.write_text("half")
+    return x.mean(0) * (0.9 if known else 1), x.std(0) + 0.01
+
+
+def unguarded_moments(self, x, data, job):
+    return x.mean(0), x.std(0) + (0.01 if np.ptp(x, axis=0).max() else np.nan)
+
+
+def even_moments(self, x, data, job):
+    if x.shape[2] % 2:
+        raise ValueError("cannot halve an odd side")
+    return Moments.moments(self, x, data, job)
+
+
 # Classifiers.
 
 
@@ -497,6 +567,7 @@ GOOD = {
     "factor": Tried(factor(Level)),
     "selector": selector(worst),
     "generator": generator_with(),
+    "converter": converter_with(),
     "classifier": classifier_with(),
     "reader": reader(Array),
     "renderer": renderer(headline),
@@ -560,6 +631,14 @@ BREAKERS = {
     "generator-survives-all-equal-samples": generator_with(fitted=unguarded),
     "generator-takes-odd-sizes": generator_with(fitted=even_only),
     "generator-does-without-a-trial": generator_with(fitted=of_the_trial),
+    "converter-trains": converter_with(mode=lambda self, module: module.train()),
+    "converter-leads-to-the-source": converter_with(forward=lambda self, x, *moments: 1 - x),
+    "converter-alone-as-in-company": converter_with(forward=lambda self, x, mean, *others: x - x.mean(0) + mean),
+    "converter-exports-to-onnx": converter_with(forward=branching_forward),
+    "converter-the-same-under-a-seed": converter_with(moments=drawn_moments),
+    "converter-resumes-to-the-same": converter_with(moments=moments_left_behind),
+    "converter-survives-all-equal-samples": converter_with(moments=unguarded_moments),
+    "converter-takes-odd-sizes": converter_with(moments=even_moments),
     "classifier-provides": classifier_with(__call__=lambda self, source, job: print),
     "classifier-lists-its-files": classifier_with(files=lambda self: ["weights.bin"]),
     "classifier-one-row-each": classifier_with(answer=lambda self, logits: logits[:, :3]),

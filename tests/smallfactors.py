@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from shiftlens.core.kinds import ComponentSettings, Factor
 from shiftlens.core.scoring import Scores, score_batch
@@ -65,6 +66,28 @@ class Direction(Level):
         changed[:, 0] = np.cos(turn) * x[:, 0] - np.sin(turn) * x[:, 1]
         changed[:, 1] = np.sin(turn) * x[:, 0] + np.cos(turn) * x[:, 1]
         return changed.astype(np.float32)
+
+
+class Tilt:
+    """Direction of the ink's longer axis, in degrees, which repeats after half a turn; shifted by turning the image."""
+
+    period = 180.0
+
+    def refuses(self, x):
+        return ""
+
+    def measure(self, x):
+        ink = x.mean(1, dtype=np.float64)
+        rows, columns = np.mgrid[: ink.shape[1], : ink.shape[2]]
+        total = ink.sum((1, 2))
+        dy = rows - ((ink * rows).sum((1, 2)) / total)[:, None, None]
+        dx = columns - ((ink * columns).sum((1, 2)) / total)[:, None, None]
+        yy, xx, xy = ((ink * part).sum((1, 2)) for part in (dy * dy, dx * dx, dy * dx))
+        return np.rad2deg(np.arctan2(2 * xy, yy - xx)) / 2
+
+    def shift(self, x, delta, rng):
+        turned = [ndimage.rotate(i, d, (2, 1), reshape=False, order=1) for i, d in zip(x, delta, strict=True)]
+        return np.stack(turned).astype(np.float32)
 
 
 def active(name, worker, interventional=True, noun=("", ""), unit="units"):

@@ -41,6 +41,7 @@ def work(context: Context) -> Outcome:
     facts: dict[str, Any] = {
         "name": context.settings.classifier.name,
         "exported": provided.onnx is not None,
+        "why_not_exported": provided.why_no_onnx,
         "output": _output(provided, probe),
         "classes": list(match_classes(source.labels, target.labels, probe.shape[1], provided.classes)),
         "trained_here": bool(len(provided.held_out)),

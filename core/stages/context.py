@@ -22,10 +22,13 @@ from shiftlens.core.kinds import (
     TARGET,
     TRIAL,
     ClassifierWorker,
+    ConversionData,
+    Converter,
     Loss,
     LossWorker,
     ProvidedClassifier,
     ReaderWorker,
+    TrainedConverter,
     TrainedGenerator,
     TrainingData,
 )
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from shiftlens.export.bundle import Bundle
 
 DOMAINS = ("source", "target")
+SECOND_OPINION = "second-opinion.onnx"  # in the run directory, not in the bundle: no server needs it
 
 SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
 TRIAL_FIELDS = np.dtype([("loss", "f8"), ("loss_before", "f8"), ("label", "i8")])
@@ -149,9 +153,21 @@ class Context:
 
     def open_classifier(self) -> Callable[[FloatArray], npt.NDArray[Any]]:
         """The bundle's classifier as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
+        return self._opened(self.run.bundle / "classifier.onnx")
+
+    @cached_property
+    def second_opinion(self) -> Predict | None:
+        """The classifier that was trained to look at the grid's cells; None where there is none."""
+        path = self.run.path / SECOND_OPINION
+        if not path.is_file():
+            return None
+        outputs_of = self._opened(path)
+        return lambda x: probabilities_of(outputs_of(x), "logits")
+
+    def _opened(self, path: Path) -> Callable[[FloatArray], npt.NDArray[Any]]:
         from shiftlens.export.session import Session
 
-        session = Session(self.run.bundle / "classifier.onnx", device=self.general.device)
+        session = Session(path, device=self.general.device)
         (name,) = (tensor.name for tensor in session.inputs)
         (result,) = (tensor.name for tensor in session.outputs)
         return lambda x: session.run(**{name: x})[result]
@@ -213,15 +229,20 @@ class Context:
         labels = self.labels(role)
         return self.scores(role).prediction if labels is None else labels
 
-    def training_data(self) -> TrainingData:
-        """Source ∪ target ∪ trial, as a generator is trained on (¶48)."""
+    @property
+    def source_side(self) -> str:
+        """The domain that the source side of a pair is from: with a style converter it is made from the target."""
+        return "source" if self.settings.converter is None else "target"
+
+    def training_data(self, with_trial: bool = True) -> TrainingData:
+        """Source ∪ target ∪ trial, as a generator is trained on (¶48); or the two domains alone."""
         source, target = self.domain("source"), self.domain("target")
         scores = {role: self.scores(role) for role in DOMAINS}
         losses = [scores[role].loss for role in DOMAINS]
         before, labels = list(losses), [self.generator_labels(role) for role in DOMAINS]
         roles = [np.full(len(source), SOURCE, np.int8), np.full(len(target), TARGET, np.int8)]
         trial: npt.NDArray[Any] | None = None
-        if "trial-x" in self.run.arrays:
+        if with_trial and "trial-x" in self.run.arrays:
             trial, rows = self.run.arrays["trial-x"], self.run.arrays["trial-rows"]
             losses.append(np.array(rows["loss"]))
             before.append(np.array(rows["loss_before"]))
@@ -251,11 +272,26 @@ class Context:
             sample_shape=source.sample_shape,
             kind=source.kind,
             classes=len(self.classes),
+            predict=lambda x: self.predict(x),
         )
 
     def train_generator(self) -> TrainedGenerator:
         """The trained generator; returns at once where training had finished before."""
         trained: TrainedGenerator = self.settings.generator.build()(self.training_data(), self.job("generator"))
+        return trained
+
+    def train_converter(self) -> TrainedConverter:
+        """The trained style converter of a run that has one; returns at once where training had finished before."""
+        assert self.settings.converter is not None
+        component = self.settings.converter.component
+        assert isinstance(component, Converter)
+        data = ConversionData(
+            rows=self.training_data(with_trial=False),
+            labelled=self.labels("target") is not None,
+            predict=self.predict,
+            generator=self.train_generator() if component.uses_generator else None,
+        )
+        trained: TrainedConverter = self.settings.converter.build()(data, self.job("converter"))
         return trained
 
 

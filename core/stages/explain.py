@@ -15,6 +15,7 @@ from shiftlens.core.results import (
     Cause,
     Cell,
     ClassAccuracy,
+    ConverterResult,
     Curve,
     Distribution,
     Fidelity,
@@ -24,9 +25,12 @@ from shiftlens.core.results import (
     PairResult,
     PerDomain,
     Provenance,
+    Realism,
     Remedy,
     Results,
     Samples,
+    SecondOpinion,
+    TrialSize,
     Unexplained,
 )
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
@@ -62,12 +66,16 @@ def work(context: Context) -> Outcome:
         left_out=trial["left_out"],
         unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
         interactions=[Interaction(**found) for found in trial["interactions"]],
+        trial=TrialSize(**trial["trial"]),
         fidelity=Fidelity(**grid["fidelity"]),
         leak=Leak(**grid["leak"]),
+        realism=Realism(**grid["realism"]) if grid["realism"] else None,
+        second_opinion=SecondOpinion(**grid["second_opinion"]) if grid["second_opinion"] else None,
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
         pairs=_pairs(context),
-        curves=_curves(generator, model),
+        curves=_curves(generator, model, context.facts("converter")),
         remedy=Remedy(**trial["remedy"]) if trial["remedy"] else None,
+        converter=_converter(context),
         generator={
             "name": generator["name"],
             "latent": generator["latent"],
@@ -133,30 +141,37 @@ def _per_class(context: Context) -> list[ClassAccuracy]:
     return found
 
 
+def _converter(context: Context) -> ConverterResult | None:
+    if context.settings.converter is None:
+        return None
+    return ConverterResult(**{**context.facts("conversion")["result"], "skipped": context.facts("grid")["skipped"]})
+
+
 def _pairs(context: Context) -> list[PairResult]:
     arrays = context.run.arrays
-    figures = np.asarray(arrays["cell-figures"])  # (pairs, losses, features)
-    source, target = context.domain("source"), context.domain("target")
-    return [
-        _pair(context, int(s), int(t), figures[number], source.names, target.names)
-        for number, (s, t) in enumerate(np.asarray(arrays["pairs"]))
-    ]
+    figures, cells = np.asarray(arrays["cell-figures"]), arrays["cells"]  # (pairs, losses, features[, *sample])
+    pairs = np.asarray(arrays["pairs"])
+    return [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]
 
 
-def _pair(
-    context: Context, s: int, t: int, figures: npt.NDArray[Any], names: tuple[str, ...], target_names: tuple[str, ...]
-) -> PairResult:
-    label = int(context.generator_labels("source")[s])
+def _pair(context: Context, s: int, t: int, figures: npt.NDArray[Any], samples: npt.NDArray[np.float32]) -> PairResult:
+    side, converted = context.source_side, context.settings.converter is not None
+    label = int(context.generator_labels(side)[s])
     cells = [[_cell(context.classes, cell, label) for cell in row] for row in figures]
+    if converted:
+        cells[0][0] = cells[0][0].model_copy(update={"real": False, "converted": True})
+    source_names, target_names = context.domain(side).names, context.domain("target").names
     return PairResult(
         source=s,
         target=t,
-        source_name=names[s] if names else "",
+        source_name=source_names[s] if source_names else "",
         target_name=target_names[t] if target_names else "",
         label=context.classes[label],
         loss=(float(figures["requested"][0, 0]), float(figures["requested"][-1, -1])),
         cells=cells,
         series=[*(row[0] for row in cells[:-1]), cells[-1][-1]],
+        converted=converted,
+        moved=float(np.abs(samples[0, 0] - samples[-1, -1]).mean()) if converted else None,
     )
 
 
@@ -172,9 +187,9 @@ def _cell(classes: list[str], figures: Any, label: int) -> Cell:
     )
 
 
-def _curves(generator: dict[str, Any], model: dict[str, Any]) -> list[Curve]:
-    found = [Curve(name="classifier", rows=model["history"]), Curve(name="generator", rows=generator["history"])]
-    return [curve for curve in found if curve.rows]
+def _curves(generator: dict[str, Any], model: dict[str, Any], converter: dict[str, Any]) -> list[Curve]:
+    trained = (("classifier", model), ("generator", generator), ("style converter", converter))
+    return [Curve(name=name, rows=facts["history"]) for name, facts in trained if facts.get("history")]
 
 
 def _provenance(context: Context) -> Provenance:
@@ -198,6 +213,6 @@ def _versions(context: Context) -> dict[str, str]:
 STAGE = Stage(
     "explain",
     settings=("name", "factors", "seed"),
-    after=("data", "classifier", "score", "trial", "generator", "grid"),
+    after=("data", "classifier", "score", "trial", "generator", "converter", "conversion", "grid"),
     work=work,
 )

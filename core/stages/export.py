@@ -17,13 +17,13 @@ logger = logging.getLogger("shiftlens")
 
 EXAMPLES = 8  # real samples that an export is traced with
 BATCHES = (1, 2, 7, 64)
+CONVERTER = "converter.onnx"
 
 
 def work(context: Context) -> Outcome:
     import torch
 
-    from shiftlens.export.bundle import write_manifest
-    from shiftlens.export.compose import GRID
+    from shiftlens.export.manifest import GRID, write_manifest
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -52,18 +52,46 @@ def work(context: Context) -> Outcome:
         to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
         parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
         context.progress(number + 1, len(parts))
-    (folder / GRID).unlink(missing_ok=True)  # of an earlier export, made of other models
+    for name in (GRID, CONVERTER):  # of an earlier export, made of other models
+        (folder / name).unlink(missing_ok=True)
+    if not context.facts("classifier")["exported"]:
+        (folder / "classifier.onnx").unlink(missing_ok=True)
+    if context.settings.converter is not None:
+        parity["converter"] = _converter(context, folder / CONVERTER, metadata)
     write_manifest(folder, **_described(context, trained.latent))
     outputs = [f"bundle/{name}" for name in ("encoder.onnx", "decoder.onnx", "manifest.json")]
+    outputs += [f"bundle/{CONVERTER}"] if context.settings.converter is not None else []
     if context.facts("classifier")["exported"]:
         outputs += _fused_grid(context, folder)
     return Outcome(outputs, {"parity": parity, "latent": trained.latent})
 
 
+def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[str, Any]:
+    """converter.onnx, from a target sample to one of the source domain; returns its parity (¶82)."""
+    import torch
+
+    from shiftlens.export.manifest import CONVERTED
+    from shiftlens.export.parity import check_parity
+    from shiftlens.export.to_onnx import on_numpy, to_onnx
+
+    trained = context.train_converter()
+    target, labels = context.domain("target"), context.generator_labels("target")
+
+    def inputs(batch: int) -> dict[str, Any]:
+        rows = np.arange(batch) % len(target)
+        return {"x": target.batch(rows), **({"label": labels[rows]} if trained.needs_label else {})}
+
+    example = inputs(EXAMPLES)
+    tensors = tuple(torch.from_numpy(value) for value in example.values())
+    to_onnx(trained.module, tensors, list(example), [CONVERTED], path, {**metadata, "shiftlens.part": "converter"})
+    return check_parity(path, on_numpy(trained.module, [CONVERTED]), inputs, BATCHES)
+
+
 def _fused_grid(context: Context, folder: Path) -> list[str]:
     """grid.onnx: the whole grid as one graph, for servers; what it is made of works without it."""
     from shiftlens.export.bundle import Bundle
-    from shiftlens.export.compose import GRID, add_grid
+    from shiftlens.export.compose import add_grid
+    from shiftlens.export.manifest import GRID
 
     label = int(context.generator_labels("source")[0])
     samples = np.concatenate([context.domain(role).batch(slice(0, 1)) for role in DOMAINS])
@@ -88,9 +116,11 @@ def _metadata(context: Context) -> dict[str, str]:
 
 def _described(context: Context, latent: int) -> dict[str, Any]:
     """What the manifest tells about the models."""
-    from shiftlens.export.bundle import GridFacts, LossFacts
+    from shiftlens.core.pipeline import versions
+    from shiftlens.export.manifest import GridFacts, LossFacts
 
     data, model, loss = context.facts("data"), context.facts("classifier"), context.settings.loss
+    score = context.facts("score")
     assert isinstance(loss.component, Loss)
     return {
         "name": context.general.name,
@@ -104,15 +134,37 @@ def _described(context: Context, latent: int) -> dict[str, Any]:
             settings=loss.settings.model_dump(mode="json"),
         ),
         "classifier_output": model["output"] if model["exported"] else None,
+        "why_no_classifier": model["why_not_exported"],
+        "normalisation": _normalisation(context, data["kind"]),
+        "accuracy": {role: score[role]["accuracy"] for role in DOMAINS},
+        "versions": versions(),
         "latent": latent,
         "grid": GridFacts(interpolation=context.general.grid.interpolation, calibrate=context.general.grid.calibrate),
         "provenance": _metadata(context),
     }
 
 
+def _normalisation(context: Context, kind: str) -> dict[str, Any]:
+    """What samples are like outside, and what is done to them inside classifier.onnx."""
+    outside = {"image": "channels first, values in [0, 1]", "series": "channels first"}.get(
+        kind, "one value per column"
+    )
+    chosen = context.settings.classifier.settings.model_dump(mode="json").get("normalise")
+    inside = {"subtract": chosen["mean"], "divide_by": chosen["std"]} if chosen else "what the classifier was made with"
+    return {"samples": outside, "inside classifier.onnx": inside}
+
+
+def outside(context: Context) -> Any:
+    """A bundle of another format is made again."""
+    from shiftlens.export.manifest import FORMAT
+
+    return FORMAT
+
+
 STAGE = Stage(
     "export",
     settings=("loss", "name", "grid.interpolation", "grid.calibrate"),
-    after=("data", "classifier", "score", "generator"),
+    after=("data", "classifier", "score", "generator", "converter"),
     work=work,
+    outside=outside,
 )

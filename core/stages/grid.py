@@ -13,9 +13,11 @@ import numpy.typing as npt
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.fidelity import fidelity, leak
+from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, realism
 from shiftlens.core.grid import PairGrid, grid_of_pair
 from shiftlens.core.kinds import SOURCE, Candidates, Pair
+from shiftlens.core.results import Leak, Realism
+from shiftlens.core.scoring import join, score_batch
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
 
 CELL_FIELDS = np.dtype(
@@ -28,11 +30,13 @@ CELL_FIELDS = np.dtype(
         ("reached", "?"),
     ]
 )
-LEAK_SAMPLES = 4000
+LOOKED_AT = 2000  # samples of each domain, and rows of the trial, by which leak and realism are measured
 
 
 def work(context: Context) -> Outcome:
-    pairs = _select(context)
+    pairs, skipped = _select(context), 0
+    if context.settings.converter is not None:
+        pairs, skipped = _convertible(context, pairs)
     grids = []
     for number, pair in enumerate(pairs):
         grids.append(_grid(context, pair))
@@ -50,10 +54,13 @@ def work(context: Context) -> Outcome:
     ]
     generated = ~figures["real"]
     facts: dict[str, Any] = {
-        "fidelity": fidelity(figures["requested"][generated], figures["measured"][generated]).model_dump(),
-        "leak": leak(*_latents(context), seed=context.general.seed).model_dump(),
+        "fidelity": fidelity_of_grids(figures["requested"], figures["measured"], generated).model_dump(),
+        "leak": _leak(context).model_dump(),
+        "realism": found.model_dump() if (found := _realism(context, pairs, cells[generated])) else None,
+        "second_opinion": _second_opinion(context, pairs, cells, figures),
         "reached": float(figures["reached"][generated].mean()),
         "providers": context.bundle.providers,
+        "skipped": skipped,
     }
     return Outcome(outputs, facts)
 
@@ -77,15 +84,37 @@ def _select(context: Context) -> list[Pair]:
     return pairs
 
 
+def _convertible(context: Context, pairs: list[Pair]) -> tuple[list[Pair], int]:
+    """Each pair's target sample on both sides, where converting it brings its loss down; and how many others (¶83)."""
+    places = list(dict.fromkeys(pair.target for pair in pairs))
+    kept = []
+    for place in places:
+        (loss_after, loss), _ = _losses_and_samples(context, Pair(place, place))
+        if loss_after < loss:
+            kept.append(Pair(place, place))
+    if not kept:
+        raise InputError(
+            f"the style converter brings down the loss of none of the {len(places)} target samples picked; train it "
+            "for more steps, choose another, or set converter to null"
+        )
+    return kept, len(places) - len(kept)
+
+
+def _losses_and_samples(context: Context, pair: Pair) -> tuple[npt.NDArray[np.float64], FloatArray]:
+    """The losses ``(2,)`` and the samples ``(2, *sample)`` of a pair; converted, its source side is made (¶83)."""
+    target = context.domain("target").batch(np.array([pair.target]))
+    loss = context.scores("target").loss[pair.target]
+    if context.settings.converter is None:
+        source, loss_source = context.domain("source").batch(np.array([pair.source])), context.scores("source").loss
+        return np.array([loss_source[pair.source], loss]), np.concatenate([source, target])
+    label = context.generator_labels("target")[[pair.target]]
+    made = context.bundle.convert(target, label)
+    return np.array([context.score(made, label).loss[0], loss]), np.concatenate([made, target])
+
+
 def _grid(context: Context, pair: Pair) -> PairGrid:
     bundle, settings = context.bundle, context.general.grid
-    samples = np.concatenate(
-        [
-            context.domain(name).batch(np.array([index]))
-            for name, index in zip(DOMAINS, (pair.source, pair.target), strict=True)
-        ]
-    )
-    loss = np.array([context.scores("source").loss[pair.source], context.scores("target").loss[pair.target]])
+    loss, samples = _losses_and_samples(context, pair)
 
     def calibrated(
         z: FloatArray, requested: npt.NDArray[np.float64], label: IntArray
@@ -95,7 +124,7 @@ def _grid(context: Context, pair: Pair) -> PairGrid:
     return grid_of_pair(
         samples,
         loss,
-        int(context.generator_labels("source")[pair.source]),
+        int(context.generator_labels(context.source_side)[pair.source]),
         bundle.encode,
         bundle.decode,
         context.score,
@@ -115,24 +144,87 @@ def _figures(grid: PairGrid) -> Any:
     return table
 
 
-def _latents(context: Context) -> tuple[FloatArray, npt.NDArray[np.float64]]:
-    """Latents and losses of samples drawn evenly from both domains, for the leak."""
-    latents, losses = [], []
-    size = context.general.batch_size
+def _leak(context: Context) -> Leak:
+    """What z still tells of the loss: of all real samples, of each domain's, and of the trial's changes."""
+    seed, latents, losses = context.general.seed, {}, {}
     for role in DOMAINS:
-        domain, scores = context.domain(role), context.scores(role)
-        chosen = np.linspace(0, len(domain) - 1, min(len(domain), LEAK_SAMPLES // 2)).astype(np.int64)
-        labels = context.generator_labels(role)
-        for start in range(0, len(chosen), size):
-            here = chosen[start : start + size]
-            latents.append(context.bundle.encode(domain.batch(here), scores.loss[here], labels[here]))
-        losses.append(scores.loss[chosen])
-    return np.concatenate(latents), np.concatenate(losses)
+        rows, scores = _evenly(len(context.domain(role))), context.scores(role)
+        losses[role] = scores.loss[rows]
+        latents[role] = _encoded(context, role, rows, losses[role], context.generator_labels(role)[rows])
+    whole = leak(np.concatenate(list(latents.values())), np.concatenate(list(losses.values())), seed)
+    alone = {role: leak(latents[role], losses[role], seed).r2 for role in DOMAINS}
+    return whole.model_copy(update={**alone, "axis_r2": _axis_leak(context)})
+
+
+def _axis_leak(context: Context) -> float | None:
+    """None where there was no trial."""
+    arrays, size = context.run.arrays, context.general.batch_size
+    if "trial-x" not in arrays:
+        return None
+    chosen = _evenly(len(arrays["trial-rows"]))
+    table = np.asarray(arrays["trial-rows"])[chosen]
+    latents = []
+    for start in range(0, len(chosen), size):
+        here = slice(start, start + size)
+        x = np.asarray(arrays["trial-x"][chosen[here]], dtype=np.float32)
+        latents.append(context.bundle.encode(x, table["loss"][here], table["label"][here]))
+    return axis_leak(
+        np.concatenate(latents), table["loss"], table["loss_before"], table["label"], seed=context.general.seed
+    )
+
+
+def _realism(context: Context, pairs: list[Pair], cells: FloatArray) -> Realism | None:
+    """Where the cells lie among the real samples, in the encoder's space.
+
+    All are encoded as of one loss and one class: what the encoder takes out for the loss is then the same for all, and
+    their distances are those of the trained encoder itself, the loss axis's part included.
+    """
+    real = []
+    for role, own in zip(DOMAINS, ({p.source for p in pairs}, {p.target for p in pairs}), strict=True):
+        rows = np.setdiff1d(_evenly(len(context.domain(role))), sorted(own))
+        real.append(_encoded(context, role, rows, np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)))
+    nothing = np.zeros(len(cells))
+    return realism(context.bundle.encode(cells, nothing, nothing.astype(np.int64)), np.concatenate(real))
+
+
+def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figures: Any) -> dict[str, Any] | None:
+    """The cells as another classifier scores them; None where there is none."""
+    predict, size = context.second_opinion, context.general.batch_size
+    if predict is None:
+        return None
+    generated = ~figures["real"]
+    labels = context.generator_labels("source")[[pair.source for pair in pairs]]
+    label = np.broadcast_to(labels[:, None, None], generated.shape)[generated]
+    x = cells[generated]
+    starts = range(0, len(x), size)
+    scores = join([score_batch(predict(x[i : i + size]), label[i : i + size], context.loss) for i in starts])
+    return {
+        "fidelity": fidelity(figures["requested"][generated], scores.loss).spearman,
+        "agreement": float((scores.prediction == figures["prediction"][generated]).mean()),
+        "accuracy": context.facts("second-opinion")["accuracy"],
+    }
+
+
+def _evenly(count: int) -> IntArray:
+    """At most `LOOKED_AT` indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
+
+
+def _encoded(context: Context, role: str, rows: IntArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+    """Latents of some samples of a domain, read in batches; loss and label are those of the rows."""
+    size, domain = context.general.batch_size, context.domain(role)
+    starts = range(0, len(rows), size)
+    return np.concatenate(
+        [
+            context.bundle.encode(domain.batch(rows[i : i + size]), loss[i : i + size], label[i : i + size])
+            for i in starts
+        ]
+    )
 
 
 STAGE = Stage(
     "grid",
     settings=("selector", "grid", "batch_size", "seed"),
-    after=("data", "classifier", "score", "export"),
+    after=("data", "classifier", "score", "trial", "export", "second-opinion"),
     work=work,
 )

@@ -136,6 +136,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
     facts: dict[str, Any] = {
         "causes": [cause.model_dump(mode="json") for cause in found.causes],
         "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
+        "trial": found.size.model_dump(mode="json"),
         "interactions": [interaction.model_dump(mode="json") for interaction in found.interactions],
         "remedy": found.remedy.model_dump(mode="json") if found.remedy else None,
         "headline": found.headline,

@@ -20,6 +20,7 @@ from shiftlens.core.testing.rules import ConformanceError, Finding, Rule, rules,
 check_reader = CHECKERS["check_reader"]
 check_classifier = CHECKERS["check_classifier"]
 check_generator = CHECKERS["check_generator"]
+check_converter = CHECKERS["check_converter"]
 check_selector = CHECKERS["check_selector"]
 check_factor = CHECKERS["check_factor"]
 check_loss = CHECKERS["check_loss"]
@@ -32,6 +33,7 @@ __all__ = [
     "Finding",
     "Rule",
     "check_classifier",
+    "check_converter",
     "check_factor",
     "check_generator",
     "check_loss",

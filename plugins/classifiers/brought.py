@@ -138,7 +138,9 @@ def provide_module(
         check_parity(path, on_numpy(module, ["outputs"]), lambda batch: {"x": source.batch(np.resize(rows, batch))})
     except ExportError as error:
         logger.warning("%s stays a Python function, because %s; the bundle cannot hold it", name, error)
-        return ProvidedClassifier(function=run, output=settings.output, classes=settings.classes)
+        return ProvidedClassifier(
+            function=run, why_no_onnx=str(error), output=settings.output, classes=settings.classes
+        )
     if settings.normalise is not None:
         model = graphs.load(path)
         graphs.prepend_normalisation(model, settings.normalise.mean, settings.normalise.std)

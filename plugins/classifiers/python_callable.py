@@ -63,7 +63,12 @@ class PythonCallable:
         check_normalise(settings.normalise, source)
         run = normalised(classifier, settings.normalise)
         check_outputs(name, run, source)
-        return ProvidedClassifier(function=run, output=settings.output, classes=settings.classes)
+        return ProvidedClassifier(
+            function=run,
+            why_no_onnx=f"{settings.path} is a Python function, not a torch module",
+            output=settings.output,
+            classes=settings.classes,
+        )
 
 
 def imported(path: str) -> Any:

@@ -136,8 +136,8 @@ def fit(
     """
     import torch
 
+    from shiftlens.core.networks import network
     from shiftlens.core.training import pick_device
-    from shiftlens.plugins.classifiers.networks import network
 
     device = pick_device(job.device)
     mean, std = _moments(source, train)

@@ -18,8 +18,8 @@ from shiftlens.plugins.factors.pixels import Values
 def hue_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Hue in sixths of a turn [0, 6), largest channel, chroma; each ``(N, H, W)``. Hue is 0 where there is none."""
     red, green, blue = x[:, 0], x[:, 1], x[:, 2]
-    top = x.max(1)
-    spread = top - x.min(1)
+    top = pixels.highest(x)
+    spread = top - pixels.lowest(x)
     safe = np.where(spread > 0, spread, 1)
     sixths = np.where(
         top == red, (green - blue) / safe, np.where(top == green, (blue - red) / safe + 2, (red - green) / safe + 4)
@@ -86,8 +86,8 @@ class Saturation:
         """``(N,)`` in [0, 1]; 0 for grey images."""
         # Smoothed first, for noise has colours of its own.
         calm = pixels.smoothed(x, first=2)
-        top = calm.max(1)
-        spread = top - calm.min(1)
+        top = pixels.highest(calm)
+        spread = top - pixels.lowest(calm)
         strong = (spread * spread).sum((1, 2), dtype=np.float64)
         weight = (spread * top).sum((1, 2), dtype=np.float64)
         return np.where(weight > 1e-9, strong / np.maximum(weight, 1e-9), 0)

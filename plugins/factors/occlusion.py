@@ -77,7 +77,7 @@ def flat(x: FloatArray) -> pixels.Mask:
     highest, lowest = x, x
     for axis in (2, 3):
         highest, lowest = windows(highest, axis, np.maximum), windows(lowest, axis, np.minimum)
-    same = (highest - lowest).max(1) < SAME  # (N, H - 2, W - 2), by the window's first corner
+    same = pixels.highest(highest - lowest) < SAME  # (N, H - 2, W - 2), by the window's first corner
     covered = np.zeros((len(x), *x.shape[2:]), dtype=bool)
     for row in range(WINDOW):
         for column in range(WINDOW):

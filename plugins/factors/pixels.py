@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -26,16 +26,26 @@ FIGURES = 0.6  # share of samples on a plain ground from which a set counts as f
 PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few plain ones as photographs too
 
 
+def highest(x: FloatArray) -> FloatArray:
+    """The largest channel of every pixel, ``(N, H, W)``; ``x.max(1)`` takes ten times as long."""
+    return reduce(np.maximum, (x[:, channel] for channel in range(x.shape[1])))
+
+
+def lowest(x: FloatArray) -> FloatArray:
+    """The smallest channel of every pixel, ``(N, H, W)``."""
+    return reduce(np.minimum, (x[:, channel] for channel in range(x.shape[1])))
+
+
 def lightness(x: FloatArray) -> FloatArray:
     """Mean of the largest and the smallest channel, ``(N, H, W)`` in [0, 1]."""
     if x.shape[1] == 1:
         return x[:, 0]
-    return np.asarray((x.max(1) + x.min(1)) / 2, dtype=np.float32)
+    return np.asarray((highest(x) + lowest(x)) / 2, dtype=np.float32)
 
 
 def chroma(x: FloatArray) -> FloatArray:
     """Largest minus smallest channel, ``(N, H, W)`` in [0, 1]."""
-    return np.asarray(x.max(1) - x.min(1), dtype=np.float32)
+    return highest(x) - lowest(x)
 
 
 def per_sample(values: npt.NDArray[np.floating], x: FloatArray) -> FloatArray:
@@ -74,10 +84,10 @@ def figure(x: FloatArray) -> Figure:
     """Tell figure from ground. It works for light on dark, dark on light and any colours."""
     ring = [x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]]
     ground = np.median(np.concatenate(ring, axis=2), axis=2)
-    away = np.abs(x - ground[:, :, None, None]).max(1)  # (N, H, W)
+    away = highest(np.abs(x - ground[:, :, None, None]))  # (N, H, W)
     peak = peak_of(away)
     # The test is made on smoothed samples, so that noise on a plain ground does not hide it.
-    part = np.abs(noise_free(x, first=2) - ground[:, :, None, None]).max(1) / np.maximum(peak, 1e-6)[:, None, None]
+    part = highest(np.abs(noise_free(x, first=2) - ground[:, :, None, None])) / np.maximum(peak, 1e-6)[:, None, None]
     on_ground, between = part < 0.15, (part >= 0.2) & (part < 0.5)
     along = np.concatenate([on_ground[:, 0], on_ground[:, -1], on_ground[:, :, 0], on_ground[:, :, -1]], axis=1)
     # Most of the border is ground, a good part of the sample is, and little lies between figure and ground.

@@ -24,7 +24,7 @@ class Brightness:
         return np.asarray(pixels.lightness(x).mean((1, 2)), dtype=np.float64)
 
     def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
-        top, bottom = x.max(1), x.min(1)
+        top, bottom = pixels.highest(x), pixels.lowest(x)
 
         def measured(strength: Values) -> Values:
             gain = pixels.per_sample(np.exp(strength), top)

@@ -17,7 +17,15 @@ from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
 from shiftlens.core.training import Schedule, Training, one_core_free, pick_device
 from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, Scale, check_shape
-from shiftlens.plugins.generators.settings import USUAL_LATENT, GeneratorSettings, LossAxisName
+from shiftlens.plugins.generators.likeness import photographs
+from shiftlens.plugins.generators.settings import (
+    PHOTOGRAPHS_LATENT,
+    PHOTOGRAPHS_STEPS,
+    USUAL_LATENT,
+    USUAL_STEPS,
+    GeneratorSettings,
+    LossAxisName,
+)
 
 AXIS_ROWS = 20_000  # rows that the second stage looks at; more change nothing
 UNUSED = 0.05  # of the widest dimension; narrower ones are not blown up to its size
@@ -41,7 +49,7 @@ class Networks:
 
 
 def settled(settings: S, data: TrainingData) -> S:
-    """The settings with what was left open decided from the data: the latent's dimensions and the loss axis.
+    """The settings with what was left open decided from the data: steps, latent, loss axis and perceptual term.
 
     Raises:
         TrainingError: they cannot work on this data; told before any time is spent.
@@ -60,11 +68,21 @@ def settled(settings: S, data: TrainingData) -> S:
             "loss_axis: randomised is fitted on the rows of a randomised trial, and there are none; "
             "set generator.loss_axis to auto or observed, or let the run make a trial"
         )
+    if settings.perceptual not in ("auto", 0) and data.predict is None:
+        raise TrainingError(
+            "the perceptual term needs the classifier, and none was handed over; set generator.perceptual to off"
+        )
+    detailed = photographs(data)
+    usual, steps = (PHOTOGRAPHS_LATENT, PHOTOGRAPHS_STEPS) if detailed else (USUAL_LATENT, USUAL_STEPS)
     fitted: LossAxisName = "randomised" if rows >= ENOUGH_ROWS else "observed"
     return settings.model_copy(
         update={
-            "latent": settings.latent or max(2, min(USUAL_LATENT, most // 2)),
+            "steps": settings.steps or steps,
+            "latent": settings.latent or max(2, min(usual, most // 2)),
             "loss_axis": fitted if settings.loss_axis == "auto" else settings.loss_axis,
+            "perceptual": float(detailed and data.predict is not None)
+            if settings.perceptual == "auto"
+            else settings.perceptual,
         }
     )
 
@@ -76,7 +94,8 @@ def latent_of(settings: GeneratorSettings) -> int:
 
 
 def schedule_of(settings: GeneratorSettings) -> Schedule:
-    """The loop's schedule for these settings."""
+    """The loop's schedule for settings that are `settled`."""
+    assert settings.steps is not None
     return Schedule(settings.steps, settings.batch, settings.learning_rate, patience=settings.patience)
 
 
@@ -119,6 +138,7 @@ def assemble(
         history=training.history,
         facts={
             "loss_axis": settings.loss_axis,
+            "perceptual": settings.perceptual,
             "loss_range": list(scale.ends),
             "steps": training.steps,
             "best_step": training.best_step,

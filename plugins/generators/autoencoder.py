@@ -11,12 +11,14 @@ Names: ``encoder``, ``decoder`` and z are the patent's encoder, decoder and late
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.student import Student
 from shiftlens.core.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
@@ -28,9 +30,8 @@ from shiftlens.plugins.generators.assemble import (
     settled,
 )
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import AutoencoderSettings
-
-MSE_WEIGHT = 100.0  # with it, clipping at 5 tames the first steps and leaves the later ones alone
 
 
 class Autoencoder:
@@ -42,18 +43,21 @@ class Autoencoder:
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
         settings = settled(self.settings, data)
+        student = student_of(settings, data, job)
         with seeded(job.seed):
-            trainee = _Trainee(data, settings, job.seed)
+            trainee = _Trainee(data, settings, student, job.seed)
         training = train(trainee, data, job, schedule_of(settings), identity_of("autoencoder", settings))
         networks = Networks(trainee.scale, trainee.encoder, trainee.decoder, trainee.condition)
-        return assemble(networks, data, job, settings, training)
+        trained = assemble(networks, data, job, settings, training)
+        return replace(trained, facts={**trained.facts, **trainee.likeness.facts()})
 
 
 class _Trainee(Trainee):
-    def __init__(self, data: TrainingData, settings: AutoencoderSettings, seed: int) -> None:
+    def __init__(self, data: TrainingData, settings: AutoencoderSettings, student: Student | None, seed: int) -> None:
         super().__init__()
         joint = settings.loss_axis == "joint"
         self.scale = Scale(data, seed)
+        self.likeness = Likeness(self.scale, student, settings)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
         self.encoder = encoder_network(data.sample_shape, latent_of(settings))
@@ -67,5 +71,5 @@ class _Trainee(Trainee):
         z = self.encoder(x)
         if self.condition is not None:
             z = torch.cat([z, self.condition(batch.loss, batch.label)], dim=1)
-        squares: Tensor = (self.decoder(z) - x) ** 2
-        return squares.flatten(1).mean(1)
+        likeness: Tensor = self.likeness(self.decoder(z), x)
+        return likeness

@@ -29,6 +29,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.student import Student
 from shiftlens.core.training import Batch, Trainee, Training, one_core_free, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
@@ -40,11 +41,11 @@ from shiftlens.plugins.generators.assemble import (
     settled,
 )
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import GanSettings
 
 logger = logging.getLogger("shiftlens")
 
-MSE_WEIGHT = 100.0
 AVERAGE = 0.99  # of the moving average stays at each step; less at first, so that it forgets the untrained networks
 FEATURES = 128  # of a sample, and of its latents, before the discriminator joins them
 POOR = 0.3  # of the real samples' spread over samples; drawn samples that vary less have lost modes
@@ -61,8 +62,9 @@ class AdversarialGenerator:
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
         settings = settled(self.settings, data)
+        student = student_of(settings, data, job)
         with seeded(job.seed):
-            trainee = _Trainee(data, settings, job.seed)
+            trainee = _Trainee(data, settings, student, job.seed)
         training = train(trainee, data, job, schedule_of(settings), identity_of("gan", settings))
         encoder, decoder = trainee.average
         diversity, share_lost = _looked_at(trainee, data, training, job.seed)
@@ -82,15 +84,16 @@ class AdversarialGenerator:
                 training.steps,
             )
         trained = assemble(Networks(trainee.scale, encoder, decoder, trainee.condition), data, job, settings, training)
-        return replace(trained, facts={**trained.facts, "diversity": diversity})
+        return replace(trained, facts={**trained.facts, **trainee.likeness.facts(), "diversity": diversity})
 
 
 class _Trainee(Trainee):
-    def __init__(self, data: TrainingData, settings: GanSettings, seed: int) -> None:
+    def __init__(self, data: TrainingData, settings: GanSettings, student: Student | None, seed: int) -> None:
         super().__init__()
         joint = settings.loss_axis == "joint"
         self.settings = settings
         self.scale = Scale(data, seed)
+        self.likeness = Likeness(self.scale, student, settings)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
         self.encoder = encoder_network(data.sample_shape, latent_of(settings))
@@ -112,7 +115,7 @@ class _Trainee(Trainee):
         drawn = torch.randn_like(encoded)
         real_z, drawn_z = self.told(encoded, batch), self.told(drawn, batch)
         again, made = self.decoder(torch.cat([real_z, drawn_z])).chunk(2)
-        reconstruction = ((again - x) ** 2).mean()
+        reconstruction = self.likeness(again, x).mean()
         adversarial = self.discriminator(x, real_z).mean() - self.discriminator(made, drawn_z).mean()
         yield "generator", MSE_WEIGHT * reconstruction + self.settings.adversarial * adversarial
         self._update_average()
@@ -123,8 +126,8 @@ class _Trainee(Trainee):
     def error(self, batch: Batch) -> Tensor:
         encoder, decoder = self.average
         x = self.scale(batch.x)
-        squares: Tensor = (decoder(self.told(encoder(x), batch)) - x) ** 2
-        return squares.flatten(1).mean(1)
+        likeness: Tensor = self.likeness(decoder(self.told(encoder(x), batch)), x)
+        return likeness
 
     def told(self, z: Tensor, batch: Batch) -> Tensor:
         """Latents, and with `joint` what the networks are told besides them."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from shiftlens.core.kinds import ComponentSettings
 
 LossAxisName = Literal["auto", "joint", "observed", "randomised"]
-USUAL_LATENT = 32
+USUAL_LATENT, PHOTOGRAPHS_LATENT = 32, 128
+USUAL_STEPS, PHOTOGRAPHS_STEPS = 600, 1000
+
+
+def _off(value: object) -> object:
+    """YAML reads a bare off as false; both mean a weight of 0."""
+    return 0.0 if value is False or value == "off" else value
+
+
+Perceptual = Annotated[Literal["auto"] | Annotated[float, Field(ge=0, le=1000)], BeforeValidator(_off)]
 
 
 class GeneratorSettings(ComponentSettings):
@@ -19,7 +28,13 @@ class GeneratorSettings(ComponentSettings):
         None,
         ge=2,
         le=1024,
-        description="dimensions of z; fewer blur the samples, more hold noise; left out: 32, fewer for short samples",
+        description="dimensions of z; fewer blur the samples, more hold noise; left out: 32, 128 for photographs, "
+        "fewer for short samples",
+    )
+    perceptual: Perceptual = Field(
+        "auto",
+        description="weight of how alike the classifier finds a sample and what comes back, beside 100 x the squared "
+        "error; off: pixels alone; auto: 1 for photographs, off for drawings, series and vectors",
     )
     loss_axis: LossAxisName = Field(
         "auto",
@@ -28,7 +43,7 @@ class GeneratorSettings(ComponentSettings):
         "observed: fitted on source and target rows as they are; "
         "randomised: fitted on the rows of the trial, so that what merely travels with the shift stays out",
     )
-    steps: int = Field(600, ge=1, description="training steps at most; 600 do for 32x32 digits, photographs need more")
+    steps: int | None = Field(None, ge=1, description="training steps at most; left out: 600, 1000 for photographs")
     batch: int = Field(64, ge=2, description="samples a step")
     learning_rate: float = Field(2.5e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
     patience: int = Field(
@@ -55,7 +70,7 @@ class VaeSettings(GeneratorSettings):
 class GanSettings(GeneratorSettings):
     """Settings of the adversarial generator."""
 
-    steps: int = Field(1200, ge=1, description="training steps at most; adversaries take longer to settle")
+    steps: int | None = Field(1200, ge=1, description="training steps at most; adversaries take longer to settle")
     learning_rate: float = Field(2e-3, gt=0, le=1, description="of Adam at the start; falls to zero along a cosine")
     adversarial: float = Field(
         0.1,

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.student import Student
 from shiftlens.core.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
@@ -34,9 +35,9 @@ from shiftlens.plugins.generators.assemble import (
     settled,
 )
 from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import VaeSettings
 
-MSE_WEIGHT = 100.0
 ACTIVE = 0.01  # variance of a dimension's mean over the samples, below which it tells nothing (Burda et al. 2016)
 ROWS_LOOKED_AT = 2000
 
@@ -50,8 +51,9 @@ class VariationalAutoencoder:
     def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator:
         """Train (or go on, or return what is finished) in ``job.folder``."""
         settings = settled(self.settings, data)
+        student = student_of(settings, data, job)
         with seeded(job.seed):
-            trainee = _Trainee(data, settings, job.seed)
+            trainee = _Trainee(data, settings, student, job.seed)
         training = train(trainee, data, job, schedule_of(settings), identity_of("vae", settings))
         networks = Networks(trainee.scale, _Mean(trainee.encoder), trainee.decoder, trainee.condition)
         rows = np.linspace(0, len(data) - 1, min(len(data), ROWS_LOOKED_AT)).astype(np.int64)
@@ -62,15 +64,16 @@ class VariationalAutoencoder:
                 f"Set generator.beta below {settings.beta:g}, or train for more than {training.steps} steps"
             )
         trained = assemble(networks, data, job, settings, training)
-        return replace(trained, facts={**trained.facts, "active_latents": active})
+        return replace(trained, facts={**trained.facts, **trainee.likeness.facts(), "active_latents": active})
 
 
 class _Trainee(Trainee):
-    def __init__(self, data: TrainingData, settings: VaeSettings, seed: int) -> None:
+    def __init__(self, data: TrainingData, settings: VaeSettings, student: Student | None, seed: int) -> None:
         super().__init__()
         joint = settings.loss_axis == "joint"
         self.settings = settings
         self.scale = Scale(data, seed)
+        self.likeness = Likeness(self.scale, student, settings)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
         told = 1 + data.classes if joint else 0
         self.encoder = encoder_network(data.sample_shape, 2 * latent_of(settings))
@@ -82,20 +85,20 @@ class _Trainee(Trainee):
         z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
         each = _divergence(mean, log_variance).mean(0).clamp(min=self.settings.free_bits)  # (latent,)
         warmup = min(1.0, done / self.settings.warmup) if self.settings.warmup else 1.0
-        yield "all", MSE_WEIGHT * self._squares(x, z, batch).mean() + warmup * self.settings.beta * each.sum()
+        yield "all", MSE_WEIGHT * self._likeness(x, z, batch).mean() + warmup * self.settings.beta * each.sum()
 
     def error(self, batch: Batch) -> Tensor:
         x = self.scale(batch.x)
         mean, log_variance = _posterior(self.encoder(x))
         divergence = _divergence(mean, log_variance).sum(1)
-        return self._squares(x, mean, batch) + self.settings.beta / MSE_WEIGHT * divergence
+        return self._likeness(x, mean, batch) + self.settings.beta / MSE_WEIGHT * divergence
 
-    def _squares(self, x: Tensor, z: Tensor, batch: Batch) -> Tensor:
-        """``(n,)`` mean squared error of each sample."""
+    def _likeness(self, x: Tensor, z: Tensor, batch: Batch) -> Tensor:
+        """``(n,)`` of each sample to what comes back of it."""
         if self.condition is not None:
             z = torch.cat([z, self.condition(batch.loss, batch.label)], dim=1)
-        squares: Tensor = (self.decoder(z) - x) ** 2
-        return squares.flatten(1).mean(1)
+        likeness: Tensor = self.likeness(self.decoder(z), x)
+        return likeness
 
 
 def _posterior(encoded: Tensor) -> tuple[Tensor, Tensor]:

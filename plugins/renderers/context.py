@@ -116,6 +116,7 @@ class CellView:
     tick: float
     wrong: bool
     real: bool
+    converted: bool
 
 
 @dataclass(frozen=True)
@@ -155,18 +156,48 @@ class GridView:
     loss_name: str
     loss_unit: str
     left_out: str
+    converted: bool
     how_to_read: str
     warning: str
 
 
 @dataclass(frozen=True)
-class Trust:
-    """How far the grid may be trusted: fidelity and leak, in figures and in plain words."""
+class Check:
+    """One figure by which the grid may be judged, and what it means."""
 
-    fidelity: str
-    fidelity_words: str
-    leak: str
-    leak_words: str
+    name: str
+    figure: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far the grid may be trusted, in figures and in plain words."""
+
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """One shifted factor before and after conversion, as text."""
+
+    factor: str
+    source: str
+    target: str
+    converted: str
+    closed: str
+
+
+@dataclass(frozen=True)
+class ConverterView:
+    """The section on the style converter: what it does to target samples, and some of them before and after."""
+
+    name: str
+    sentence: str
+    measured_on: str
+    gaps: tuple[GapRow, ...]
+    examples: tuple[tuple[CellView, CellView], ...]
+    skipped: str
 
 
 @dataclass(frozen=True)
@@ -211,8 +242,9 @@ class Page:
         summary: the two accuracies and the sentence.
         warnings: what the reader must know before anything else.
         why: causes, where they were looked for.
+        converter: what the style converter does, where the source sides of the pairs were made by one.
         grid: the pairs, where there are any.
-        trust: fidelity and leak of the grid.
+        trust: fidelity of the grid, a second classifier's opinion, realism and leak.
         domains: loss distributions and accuracy per class.
         training: training curves.
         provenance: names and values of all that is needed to repeat or compare the run.
@@ -227,6 +259,7 @@ class Page:
     summary: Summary
     warnings: tuple[str, ...]
     why: Why | None
+    converter: ConverterView | None
     grid: GridView | None
     trust: Trust
     domains: Domains

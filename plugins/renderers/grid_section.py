@@ -1,4 +1,4 @@
-"""The section with the grids of all pairs, and how far they may be trusted."""
+"""The section with the grids of all pairs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from shiftlens.core.results import Cause, Cell, Interval, PairResult, Results
 from shiftlens.core.verdicts import CLEAR_MOVE
 from shiftlens.plugins.renderers import charts, pictures
 from shiftlens.plugins.renderers.charts import LossScale
-from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView, Trust
+from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.pictures import Picture
-from shiftlens.plugins.renderers.words import VERDICTS, count, listed, number, percent
+from shiftlens.plugins.renderers.words import VERDICTS, listed, number, percent
 
 
 def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridView | None:
@@ -29,7 +29,7 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
         rows=results.grid.losses,
         feature_names=listed([name for name, _ in features]),
         loss_names=listed([name for name, _ in losses]),
-        moves=f"Sideways {_how_far(features)}; downwards {_how_far(losses)}." if measured else "",
+        moves=f"Sideways {_how_far(features, results)}; downwards {_how_far(losses, results)}." if measured else "",
         pairs=tuple(
             _pair(number_, pair, results, gallery, scale)
             for number_, pair in enumerate(results.pairs[: gallery.count], start=1)
@@ -39,15 +39,17 @@ def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridVi
         loss_name=results.loss_name,
         loss_unit=results.loss_unit,
         left_out=left_out,
+        converted=results.converter is not None,
         how_to_read=_how_to_read(results),
         warning=_grid_warning(results),
     )
 
 
-def _how_far(moved: Sequence[tuple[str, str]]) -> str:
+def _how_far(moved: Sequence[tuple[str, str]], results: Results) -> str:
     if not moved:
         return "no measured factor moves clearly"
-    return listed([f"{name} moves by {far}" for name, far in moved]) + " of the gap between the two real samples"
+    ends = "converted and real sample" if results.converter else "the two real samples"
+    return listed([f"{name} moves by {far}" for name, far in moved]) + f" of the gap between {ends}"
 
 
 def _grid_warning(results: Results) -> str:
@@ -107,11 +109,15 @@ def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, s
 
 
 def _sample_name(role: str, pair: PairResult) -> str:
+    if role == "source" and pair.converted:
+        return f"{_sample_name('target', pair)}, converted"
     name: str = getattr(pair, f"{role}_name")
     return name or f"{role} #{getattr(pair, role)}"
 
 
 def _real_name(cell: Cell, pair: PairResult, row: int) -> str:
+    if cell.converted:
+        return f"converted from the real sample {_sample_name('target', pair)}"
     if not cell.real:
         return ""
     return f"real sample: {_sample_name('source' if row == 0 else 'target', pair)}"
@@ -138,31 +144,8 @@ def _cell(cell: Cell, picture: Picture, scale: LossScale, real: str, place: str)
         tick=scale.bar(cell.requested),
         wrong=not cell.correct,
         real=cell.real,
+        converted=cell.converted,
     )
-
-
-def trust_section(results: Results) -> Trust:
-    spearman, r2, cells = results.fidelity.spearman, results.leak.r2, count(results.fidelity.cells, "generated cell")
-    if spearman is None:
-        words = "It could not be measured: too few cells, or all of one loss."
-    elif spearman < LOW_FIDELITY:
-        words = (
-            f"Each row asks for a loss. On {cells} the classifier then measured something else: the two orders hardly "
-            "agree (1 is full agreement, 0 is chance)."
-        )
-    else:
-        words = (
-            f"Each row asks for a loss. On {cells} the classifier then measured losses in nearly that order "
-            "(1 is full agreement, 0 is chance). What changes down the rows is what the classifier finds hard."
-        )
-    if r2 is None:
-        leak = "It could not be measured: too few samples."
-    else:
-        leak = (
-            "The part of the loss that can still be read from the features alone. Near 0 a step sideways says nothing "
-            "about the loss; near 1 both axes tell the same story."
-        )
-    return Trust(number(spearman), words, number(r2), leak)
 
 
 def _moving(causes: Sequence[Cause], axis: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import re
 from shiftlens.core.fidelity import LOW_FIDELITY
 from shiftlens.core.report import Report
 from shiftlens.core.results import Cause, Results
+from shiftlens.plugins.renderers.converter_section import converter_words
 from shiftlens.plugins.renderers.words import interval, number, percent, points, signed, with_unit
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
@@ -32,6 +33,8 @@ def render(report: Report) -> dict[str, bytes]:
     parts += [plain(found.sentence) for found in results.interactions]
     if results.remedy:
         parts += ["## What to do", plain(results.remedy.sentence)]
+    if results.converter:
+        parts += ["## The style converter", plain(converter_words(results))]
     if results.pairs:
         parts += ["## The grid", _trust(results)]
     parts.append(f"shiftlens {plain(results.shiftlens)}, seed {results.provenance.seed}. Pictures are in report.html.")
@@ -76,6 +79,8 @@ def _row(cause: Cause) -> str:
 def _trust(results: Results) -> str:
     fidelity = results.fidelity.spearman
     text = f"Fidelity {number(fidelity)}, leak {number(results.leak.r2)}, {len(results.pairs)} pairs."
+    if results.second_opinion is not None:
+        text += f" A second classifier sees it with a fidelity of {number(results.second_opinion.fidelity)}."
     if fidelity is None or fidelity < LOW_FIDELITY:
         return f"{text} **This grid does not do what it says:** draw no conclusion from it."
     return text

@@ -13,8 +13,10 @@ from shiftlens.core.report import Report
 from shiftlens.core.results import Cell, PairResult, Results
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.context import Accuracy, ClassRow, Domains, Page, Summary, Training
+from shiftlens.plugins.renderers.converter_section import converter_section
 from shiftlens.plugins.renderers.gallery import Gallery
-from shiftlens.plugins.renderers.grid_section import grid_section, trust_section
+from shiftlens.plugins.renderers.grid_section import grid_section
+from shiftlens.plugins.renderers.trust_section import trust_section
 from shiftlens.plugins.renderers.why_section import why_section
 from shiftlens.plugins.renderers.words import ADVICE, count, number, percent, points, with_unit
 
@@ -30,6 +32,7 @@ def page_of(report: Report, most_pairs: int, style: Markup, script: Markup, poli
         [loss for pair in results.pairs for cell in _cells(pair) for loss in (cell.measured, cell.requested)]
         + [cell.loss for cause in results.causes for cell in cause.strip]
     )
+    grid = grid_section(results, gallery, scale)
     return Page(
         title=results.name,
         policy=policy,
@@ -38,7 +41,8 @@ def page_of(report: Report, most_pairs: int, style: Markup, script: Markup, poli
         summary=_summary(results),
         warnings=tuple(results.warnings),
         why=why_section(results, gallery, scale),
-        grid=grid_section(results, gallery, scale),
+        converter=converter_section(results, grid),
+        grid=grid,
         trust=trust_section(results),
         domains=_domains(results),
         training=tuple(

@@ -138,22 +138,27 @@ def _card(cause: Cause, results: Results, gallery: Gallery, scale: LossScale) ->
         strip=strip,
         dose=dose,
         distribution=distribution,
-        facts=tuple(_facts(cause, results.loss_unit)),
+        facts=tuple(_facts(cause, results)),
         notes=tuple(_notes(cause)),
     )
 
 
-def _facts(cause: Cause, loss_unit: str) -> list[tuple[str, str]]:
+def _facts(cause: Cause, results: Results) -> list[tuple[str, str]]:
     """The figures of one factor, as far as they are known."""
+    loss_unit = results.loss_unit
     unit = cause.shift.unit if cause.shift else ""
     facts = []
     if cause.shift:
         facts.append(("Mean, source → target", f"{number(cause.shift.source)} → {with_unit(cause.shift.target, unit)}"))
+        if cause.shift.turn is not None:
+            facts.append(("Turned by", with_unit(cause.shift.turn, unit)))
     if cause.accuracy_effect is not None:
         cost = points(cause.accuracy_effect) + interval(cause.accuracy_ci, lambda v: points(v).split(" ")[0])
         facts.append(("Alone costs", f"{cost} of accuracy"))
     if cause.effect is not None:
         facts.append(("Alone adds to the loss", f"{signed(cause.effect)} {loss_unit}{interval(cause.ci, signed)}"))
+    if cause.samples is not None:
+        facts.append(("Measured on", f"{cause.samples} source samples{_precision(cause, results)}"))
     if cause.share is not None:
         facts.append(("Share of the loss gap", percent(cause.share) + interval(cause.share_ci, percent)))
     if cause.restored is not None:
@@ -171,6 +176,14 @@ def _facts(cause: Cause, loss_unit: str) -> list[tuple[str, str]]:
     if cause.shadow_of:
         facts.append(("Moved along by", listed(cause.shadow_of)))
     return facts
+
+
+def _precision(cause: Cause, results: Results) -> str:
+    """How precise the effect became, beside the precision that was wanted."""
+    if cause.ci is None or results.trial is None:
+        return ""
+    width = (cause.ci[1] - cause.ci[0]) / 2
+    return f", to ±{number(width)} {results.loss_unit} (enough: ±{number(results.trial.wanted)})"
 
 
 def _notes(cause: Cause) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from shiftlens.core.kinds import KINDS
 from shiftlens.core.testing.check import findings
 from shiftlens.testing import ConformanceError, check_loss, check_renderer, rules, rules_markdown
 
-SLOW = ("generator", "classifier", "target")  # torch, or an export
+SLOW = ("generator", "converter", "classifier", "target")  # torch, or an export
 
 
 def marked(anchor: str) -> object:

@@ -159,6 +159,16 @@ def test_classes_that_only_one_domain_has_are_named(world):
     assert any("no sample of class 7" in warning for warning in found.warnings)
 
 
+@pytest.mark.parametrize(("precision", "drawn", "reached"), [(5.0, 400, True), (1e-4, 500, False)])
+def test_samples_are_drawn_until_the_effects_are_as_precise_as_wanted(world, precision, drawn, reached):
+    settings = QUICK.model_copy(update={"samples": 500, "precision": precision, "smallest_effect": 1e-4})
+    found = analyse(world, shifted(world[2], 0.2, 0.1), settings=settings)
+    assert found.size.drawn == drawn
+    assert found.size.reached is reached
+    assert (found.size.widest <= found.size.wanted) is reached
+    assert {cause.samples for cause in found.causes if cause.effect is not None} <= {400, 500}
+
+
 class Faulty(Level):
     """Works on the first batch, then breaks: a fault that no probe can meet."""
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftlens.core.fidelity import fidelity, leak
+from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, realism
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -39,3 +39,46 @@ def test_leak_reads_a_loss_that_is_in_z_and_none_that_is_not():
 
 def test_too_few_samples_give_no_leak():
     assert leak(np.zeros((5, 4)), np.arange(5.0)).r2 is None
+
+
+def test_fidelity_of_each_domain_is_that_of_its_column():
+    requested = np.broadcast_to(np.linspace(0, 4, 5)[None, :, None], (30, 5, 4))
+    noise = np.random.default_rng(0).exponential(size=requested.shape)
+    measured = np.concatenate([requested[..., :3], noise[..., 3:]], axis=2)
+    generated = np.ones(requested.shape, bool)
+    generated[:, 0, 0] = generated[:, -1, -1] = False
+    found = fidelity_of_grids(requested, measured, generated)
+    assert found.source > 0.99
+    assert abs(found.target) < 0.3
+    assert 0.3 < found.spearman < 0.99
+    assert found.cells == 30 * 18
+
+
+def trial(own_part: float, rows: int = 1200):
+    """Latents that hold what made a sample hard before, and more or less of what the trial's change did to it."""
+    rng = np.random.default_rng(1)
+    label, before = rng.integers(0, 5, rows), rng.exponential(0.3, rows)
+    change = rng.uniform(0, 2, rows)
+    z = rng.normal(size=(rows, 6))
+    z[:, 0] += 2 * np.log(before + 0.05)
+    z[:, 1] += label
+    z[:, 2] += own_part * change
+    return z, np.exp(np.log(before + 0.05) + change) - 0.05, before, label
+
+
+def test_what_made_a_sample_hard_before_is_no_leak_of_the_axis():
+    assert leak(trial(0.0)[0], trial(0.0)[1]).r2 > 0.3
+    assert axis_leak(*trial(0.0)) < 0.05
+    assert axis_leak(*trial(3.0)) > 0.6
+
+
+def test_cells_among_the_samples_are_real_and_cells_beside_them_are_not():
+    rng = np.random.default_rng(2)
+    samples = rng.normal(size=(400, 8)).astype(np.float32)
+    among = realism(rng.normal(size=(300, 8)).astype(np.float32), samples)
+    assert among.near > 0.88
+    assert 0.9 < among.ratio < 1.1
+    beside = realism(samples[:100] + 6, samples)
+    assert beside.near < 0.05
+    assert beside.ratio > 2
+    assert realism(samples[:10], samples[:10]) is None

@@ -13,7 +13,7 @@ from shiftlens.core import hookspecs
 from shiftlens.core.domain import Domain
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import KINDS, SOURCE, TARGET, Candidates, TrainingData
+from shiftlens.core.kinds import KINDS, SOURCE, TARGET, Candidates, ConversionData, TrainingData
 from shiftlens.core.scoring import Scores
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
@@ -92,6 +92,29 @@ def test_generator_example_encodes_and_decodes(tmp_path):
     z = trained.encoder(torch.from_numpy(x), *arguments)
     assert z.shape == (60, trained.latent)
     assert np.allclose(trained.decoder(z, *arguments).detach().numpy(), x, atol=1e-3)
+
+
+def test_converter_example_converts(tmp_path):
+    import torch
+
+    component = offered("shiftlens_converters")
+    x = np.random.default_rng(0).normal(size=(60, 6)).astype(np.float32)
+    x[30:] = 3 * x[30:] + 2
+    rows = TrainingData(
+        batch=lambda indices: x[indices],
+        loss=np.zeros(60),
+        label=np.zeros(60, dtype=np.int64),
+        role=np.where(np.arange(60) < 30, SOURCE, TARGET).astype(np.int8),
+        loss_before=np.zeros(60),
+        sample_shape=(6,),
+        kind="tabular",
+        classes=1,
+    )
+    data = ConversionData(rows, labelled=True, predict=lambda batch: np.ones((len(batch), 1)))
+    trained = component.build(component.settings())(data, Job(tmp_path))
+    made = trained.module(torch.from_numpy(x[30:])).numpy()
+    assert np.allclose(made.mean(0), x[:30].mean(0), atol=1e-4)
+    assert np.allclose(made.std(0), x[:30].std(0), atol=1e-4)
 
 
 def test_selector_example_selects():

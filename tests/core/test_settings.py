@@ -69,6 +69,23 @@ reports: [html, json]
     assert settings.classifier.settings.path == tmp_path / "classifier.onnx"
 
 
+def test_a_converter_is_left_out_or_named(tmp_path, host):
+    for left_out in ({}, {"converter": None}):
+        settings = load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, **left_out})), host)
+        assert settings.converter is None
+        assert settings.plain()["converter"] is None
+    for asked in ("cyclegan", {"name": "cyclegan"}):
+        settings = load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": asked})), host)
+        assert settings.converter.name == "cyclegan"
+        assert settings.converter.settings.batch == 32
+    with pytest.raises(
+        SettingsError, match=r'no converter "cyclgan"; did you mean "cyclegan"\? there are: cyclegan, lat'
+    ):
+        load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": "cyclgan"})), host)
+    with pytest.raises(SettingsError, match=r'converter\.cylce: is not a setting here; did you mean "cycle"'):
+        load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "converter": {"name": "cyclegan", "cylce": 1}})), host)
+
+
 def test_a_classifier_may_be_a_plain_string(tmp_path, host):
     (tmp_path / "classifier.onnx").touch()
     text = yaml.safe_dump({**MINIMAL, "classifier": "classifier.onnx"})

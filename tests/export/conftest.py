@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from realdata import digits
 
-from shiftlens.export.bundle import GridFacts, LossFacts, write_manifest
+from shiftlens.export.manifest import GridFacts, LossFacts, write_manifest
 
 LATENT = 6
 

@@ -10,7 +10,8 @@ import pytest
 from realdata import digits
 
 from shiftlens.core.errors import BundleError, InputError
-from shiftlens.export.bundle import CHUNK, Bundle, LossFacts, grid_for_pair, write_manifest
+from shiftlens.export.bundle import CHUNK, Bundle, grid_for_pair
+from shiftlens.export.manifest import LossFacts, write_manifest
 
 
 @pytest.fixture
@@ -102,6 +103,13 @@ def test_an_altered_file_is_named(copy):
         Bundle.open(copy)
 
 
+def test_a_foreign_model_is_named(copy):
+    shutil.copy(copy / "encoder.onnx", copy / "grid.onnx")
+    shutil.copy(copy / "encoder.onnx", copy / "other.onnx")
+    with pytest.raises(BundleError, match=r"files that do not belong there: other\.onnx, grid\.onnx; remove them"):
+        Bundle.open(copy)
+
+
 def test_a_missing_file_is_named(copy):
     (copy / "encoder.onnx").unlink()
     with pytest.raises(BundleError, match=r"lacks encoder\.onnx"):
@@ -111,13 +119,13 @@ def test_a_missing_file_is_named(copy):
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"format": 2, "shiftlens": "9.0"}, r"written by shiftlens 9\.0 in format 2; .* reads format 1"),
+        ({"format": 3, "shiftlens": "9.0"}, r"written by shiftlens 9\.0 in format 3; .* reads format 2"),
         ({"latent": "many"}, "latent: "),
         (
             {"files": {"../secret.onnx": "00", "encoder.onnx": "0", "decoder.onnx": "0"}},
             r"do not belong there: \.\./sec",
         ),
-        ({"files": {}}, r"lacks encoder\.onnx"),
+        ({"files": {}}, r"files that do not belong there: classifier\.onnx, decoder\.onnx, encoder\.onnx"),
     ],
 )
 def test_a_manifest_that_is_wrong_is_told(copy, values, told):
@@ -159,11 +167,13 @@ def test_a_bundle_without_classifier_serves_the_generator_and_says_what_it_lacks
         "latent": 6,
         "provenance": {},
     }
-    write_manifest(copy, **arguments, loss=LossFacts(name="brier"), classifier_output=None)
+    (copy / "classifier.onnx").unlink()
+    why = "the layer head uses aten.fft_fft2"
+    write_manifest(copy, **arguments, loss=LossFacts(name="brier"), classifier_output=None, why_no_classifier=why)
     bundle = Bundle.open(copy)
     assert sorted(bundle.manifest.files) == ["decoder.onnx", "encoder.onnx"]
     assert bundle.decode(np.zeros((1, 6), np.float32), np.zeros(1), np.zeros(1, np.int64)).shape == (1, 1, 8, 8)
-    with pytest.raises(BundleError, match="holds no classifier"):
+    with pytest.raises(BundleError, match=r"holds no classifier, .* \(the layer head uses aten\.fft_fft2\)"):
         grid_for_pair(bundle, *pair)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -94,7 +95,7 @@ def test_every_kind_of_sample_can_be_drawn(exported, pair, kind, shape):
     bundle = Bundle.open(exported)
     grid = grid_for_pair(bundle, *pair, label="7")
     cells = np.resize(grid.cells, (5, 5, *shape))
-    manifest = bundle.manifest.model_copy(update={"kind": kind, "sample_shape": shape})
+    manifest = replace(bundle.manifest, kind=kind, sample_shape=shape)
     sheet = draw(replace(grid, cells=cells), manifest)
     assert len(set(np.asarray(sheet).reshape(-1, 3).sum(1))) > 3, "something must be drawn"
 
@@ -109,10 +110,9 @@ def test_a_wrong_prediction_is_framed(exported, pair):
 
 
 def test_pictures_are_read_as_the_reader_of_folders_does(tmp_path):
-    from shiftlens.export.bundle import Manifest
     from shiftlens.export.grid_command import read_sample
 
-    manifest = Manifest.model_construct(kind="image", sample_shape=(3, 4, 4))
+    manifest = SimpleNamespace(kind="image", sample_shape=(3, 4, 4))
     picture = np.zeros((4, 8, 4), np.uint8)  # wider than high, black, its right half transparent
     picture[:, :4, 3] = 255
     Image.fromarray(picture).save(tmp_path / "clear.png")

@@ -86,6 +86,24 @@ def test_code_that_branches_on_values_is_told_silently(tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_an_operator_that_onnx_lacks_is_named_with_its_layer(tmp_path):
+    class Rotation(torch.nn.Module):
+        def forward(self, x):
+            return torch.linalg.qr(x.unflatten(1, (2, 4)))[1].flatten(1)
+
+    class Deep(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = torch.nn.Sequential(torch.nn.Linear(8, 8), Rotation())
+
+        def forward(self, x):
+            return self.body(x)
+
+    with pytest.raises(ExportError, match=r"Deep .* the layer body\.1 \(Rotation\) uses aten\.linalg_qr, .*write that"):
+        to_onnx(Deep().eval(), (torch.zeros(2, 8),), ["x"], ["y"], tmp_path / "m.onnx", {})
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_example_of_one_is_refused(tmp_path):
     with pytest.raises(ExportError, match="at least 2"):
         to_onnx(Small().eval(), (torch.zeros(1, 1, 8, 8),), ["x"], ["h"], tmp_path / "m.onnx", {})

@@ -9,6 +9,7 @@ from pathlib import Path
 import generatordata
 import numpy as np
 import pytest
+import realdata
 import torch
 
 from shiftlens.core.errors import TrainingError
@@ -18,6 +19,8 @@ from shiftlens.core.kinds import SOURCE, TRIAL, TrainedGenerator, TrainingData
 from shiftlens.export.parity import check_parity
 from shiftlens.export.to_onnx import on_numpy, to_onnx
 from shiftlens.plugins import generators
+from shiftlens.plugins.generators.assemble import settled
+from shiftlens.plugins.generators.settings import AutoencoderSettings
 
 BACKENDS = {generator.name: generator for generator in generators.shiftlens_generators()}
 EASY, HARD = 0.05, 2.5  # nats
@@ -195,3 +198,43 @@ def test_shapes_without_a_network(tmp_path, shape, message):
     data = generatordata.digits("tabular")
     with pytest.raises(TrainingError, match=message):
         fit("autoencoder", TrainingData(**{**data.__dict__, "sample_shape": shape}), tmp_path)
+
+
+@pytest.mark.slow
+def test_photographs_get_more_latents_and_are_compared_as_the_classifier_sees_them(tmp_path):
+    """And what comes back is then nearer to what the classifier says of the real ones than without."""
+    x, names = realdata.cifar(30)
+    y = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    from sklearn.linear_model import LogisticRegression
+
+    fitted = LogisticRegression(max_iter=100).fit(x.reshape(len(x), -1), y)
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        return fitted.predict_proba(batch.reshape(len(batch), -1))
+
+    data = TrainingData(**{**generatordata.shifted(x, y, "image").__dict__, "predict": predict})
+    found = settled(AutoencoderSettings(), data)
+    assert (found.latent, found.steps, found.perceptual) == (128, 1000, 1.0)
+    assert settled(AutoencoderSettings(), generatordata.digits()).latent == 32
+    distance = {}
+    for perceptual in ("off", 10.0):
+        folder = tmp_path / str(perceptual)
+        folder.mkdir()
+        trained = fit("autoencoder", data, folder, latent=None, steps=150, perceptual=perceptual)
+        rows = np.flatnonzero(data.role == SOURCE)
+        z = generatordata.encode(data, trained, rows)
+        with torch.no_grad():
+            again = trained.decoder(torch.from_numpy(z), *generatordata.conditions(data, rows)).numpy()
+        distance[perceptual] = abs(predict(again) - predict(data.batch(rows))).sum(1).mean()
+        assert ("student_agreement" in trained.facts) == (perceptual != "off")
+    assert distance[10.0] < 0.9 * distance["off"]
+
+
+@pytest.mark.parametrize("word", ["off", False, 0])
+def test_the_perceptual_term_can_be_switched_off(word):
+    assert AutoencoderSettings(perceptual=word).perceptual == 0
+
+
+def test_the_perceptual_term_without_a_classifier_says_so(tmp_path):
+    with pytest.raises(TrainingError, match="needs the classifier"):
+        fit("autoencoder", generatordata.digits("tabular"), tmp_path, perceptual=1.0)

@@ -1,6 +1,7 @@
-"""Networks of the classifiers trained here: one per kind of sample, standardisation built in.
+"""Small classifying networks: one per kind of sample, standardisation built in.
 
-Each takes samples as they are, ``(N, *sample)`` float32, and gives logits ``(N, classes)``.
+Each takes samples as they are, ``(N, *sample)`` float32, and gives logits ``(N, classes)``; ``features`` gives what its
+layers make of a sample on the way, the first layer's first.
 """
 
 from __future__ import annotations
@@ -38,32 +39,45 @@ class ConvClassifier(nn.Module):
         dimensions = len(sides)
         conv = nn.Conv2d if dimensions == 2 else nn.Conv1d
         norm = nn.BatchNorm2d if dimensions == 2 else nn.BatchNorm1d
-        layers: list[nn.Module] = []
+        levels: list[nn.Module] = []
         before, side = channels, max(sides)
         shortenings = 0
         while side > 4 or shortenings < 2:
             after = width * min(2**shortenings, 8)
             stride = 4 if dimensions == 1 and side > 64 else 2
             kernel = 3 if dimensions == 2 else 2 * stride + 3
-            layers += [
-                conv(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),
-                norm(after),
-                nn.ReLU(),
-                conv(after, after, 3, padding=1, bias=False),
-                norm(after),
-                nn.ReLU(),
-            ]
+            levels.append(
+                nn.Sequential(
+                    conv(before, after, kernel, stride=stride, padding=kernel // 2, bias=False),
+                    norm(after),
+                    nn.ReLU(),
+                    conv(after, after, 3, padding=1, bias=False),
+                    norm(after),
+                    nn.ReLU(),
+                )
+            )
             before, side, shortenings = after, -(-side // stride), shortenings + 1
         self.standardise = standardise
-        self.features = nn.Sequential(*layers)
+        self.levels = nn.ModuleList(levels)
         self.head = nn.Linear(2 * before, classes)
         self.positions = tuple(range(2, 2 + dimensions))
 
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.features(self.standardise(x))  # (N, channels, positions...)
+    def features(self, x: Tensor) -> list[Tensor]:
+        """One ``(N, channels, positions...)`` for each level, the finest first."""
+        found = [self.standardise(x)]
+        for level in self.levels:
+            found.append(level(found[-1]))
+        return found[1:]
+
+    def answer(self, features: list[Tensor]) -> Tensor:
+        """Logits ``(N, classes)`` of what `features` gave."""
+        h = features[-1]
         pooled = torch.cat([h.mean(self.positions), h.amax(self.positions)], dim=1)  # (N, 2 * channels)
         logits: Tensor = self.head(pooled)
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer(self.features(x))
 
 
 class MLP(nn.Module):
@@ -72,19 +86,35 @@ class MLP(nn.Module):
     def __init__(self, standardise: Standardise, values: int, classes: int, width: int) -> None:
         super().__init__()
         self.standardise = standardise
-        self.layers = nn.Sequential(
-            nn.Linear(values, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, classes)
-        )
+        self.first, self.second = nn.Linear(values, width), nn.Linear(width, width)
+        self.head = nn.Linear(width, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.layers(self.standardise(x).flatten(1))
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The two hidden layers, ``(N, width)`` each."""
+        first = self.first(self.standardise(x).flatten(1)).relu()
+        return [first, self.second(first).relu()]
+
+    def answer(self, features: list[Tensor]) -> Tensor:
+        """Logits ``(N, classes)`` of what `features` gave."""
+        logits: Tensor = self.head(features[-1])
         return logits
 
+    def forward(self, x: Tensor) -> Tensor:
+        return self.answer(self.features(x))
 
-def network(architecture: str, sample_shape: tuple[int, ...], classes: int, mean: Tensor, std: Tensor) -> nn.Module:
-    """A new network; ``mean`` and ``std`` are ``(C,)`` or ``(F,)``, the first axis of a sample."""
+
+ClassifyingNetwork = ConvClassifier | MLP
+
+
+def network(
+    architecture: str, sample_shape: tuple[int, ...], classes: int, mean: Tensor, std: Tensor
+) -> ClassifyingNetwork:
+    """A new network; ``mean`` and ``std`` are ``(C,)`` or ``(F,)``, the first axis of a sample.
+
+    ``architecture`` is ``mlp``, or anything else for convolutions, which need a sample with sides.
+    """
     standardise = Standardise(mean, std, len(sample_shape))
-    if architecture == "mlp":
+    if architecture == "mlp" or len(sample_shape) == 1:
         values = int(torch.tensor(sample_shape).prod())
         return MLP(standardise, values, classes, width=128)
     return ConvClassifier(standardise, sample_shape, classes, width=16 if len(sample_shape) == 3 else 32)
