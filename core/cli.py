@@ -273,7 +273,7 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
     type=click.Choice(["float32", "int8"]),
     default="float32",
     show_default=True,
-    help="Of the models' weights; int8 is smaller, and its price is told.",
+    help="Of the classifier; int8 is smaller, and what it costs is told.",
 )
 @click.option(
     "--accept-loss",
