@@ -20,7 +20,7 @@ from shiftlens.core.fitting import Fitted, all_free, offset_and_spread, refine, 
 from shiftlens.core.statistics import Floats, centre, wrapped
 from shiftlens.core.trial import EVEN, Change, Plan
 
-TAUGHT = 600
+TAUGHT = 450
 """Source samples that the readings are learned on, each changed twice."""
 LEAST_TAUGHT = 200
 """With fewer samples left over, those that the fit uses are learned on, too."""
@@ -34,9 +34,9 @@ OUTERMOST = 4.0
 """Measures count up to so many spreads from their mean."""
 WIDEST_TURN = 0.45
 """Part of its period by which a circular measure is changed at most: further round, more would look like less."""
-READ_WEIGHT = 5.0
+READ_WEIGHT = 3.0
 """Weight of all readings together, against 1 of all other measures, when strengths are fitted."""
-ROUNDS = 2
+ROUNDS = 3
 """Of the last fit."""
 OPERATION_ERROR = 0.1
 """Standard error of every strength, as a part of it, because no operation of ours is quite the one that happened to
