@@ -169,7 +169,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | float | str | dict) else str(value)
 
 
-ONE_SLOT = ("selector", "generator", "converter", "loss", "classifier")  # slots called as the kind that fills them
+ONE_SLOT = ("selector", "generator", "converter", "loss", "classifier")  # kinds whose slot of that name takes one
 SLOTS_OF_MANY = {"factor": "factors", "renderer": "reports", "observer": "observers"}
 
 

@@ -35,7 +35,7 @@ EXAMPLES = {
     ),
     "classifier": Example("the class whose mean sample is nearest", "classifier: {name: NAME, shrink: 0.1}"),
     "generator": Example("principal components with a loss axis, fitted in a second", "generator: {name: NAME}"),
-    "converter": Example("every value with the mean and spread that it has in the source", "converter: {name: NAME}"),
+    "converter": Example("every value with the mean and spread it has in the source", "converter: {name: NAME}"),
     "selector": Example("the worst of every class beside its best", "selector: {name: NAME, pairs: 20}"),
     "factor": Example("how much lighter the upper half is than the lower", "factors: [NAME, brightness]"),
     "loss": Example("the focal loss: what is nearly right counts less", "loss: {name: NAME, gamma: 2}"),

@@ -22,8 +22,6 @@ from shiftlens import hookimpl
 from shiftlens.core.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.kinds import (
-    SOURCE,
-    TARGET,
     Classifier,
     ComponentSettings,
     Converter,
@@ -289,6 +287,74 @@ def of_the_trial(self, x, data, job):
     return Components.fitted(self, x, data, job)
 
 
+# Converters.
+
+
+class Moments:
+    """Each value gets the mean and spread it has in the source. Methods are replaced to break rules."""
+
+    def __init__(self, settings=None):
+        pass
+
+    def __call__(self, data, job):
+        rows = data.rows
+        source, target = (rows.batch(np.flatnonzero(rows.role == role)) for role in (0, 1))
+        job.progress(1, 1)
+        return self.made(self.moments(source, data, job), self.moments(target, data, job))
+
+    def moments(self, x, data, job):
+        return x.mean(0), x.std(0) + 0.01
+
+    def made(self, *moments):
+        import torch
+
+        outer, values = self, [torch.tensor(np.asarray(v), dtype=torch.float32) for pair in moments for v in pair]
+
+        class Module(torch.nn.Module):
+            def forward(self, x):
+                return outer.forward(x, *values)
+
+        return TrainedConverter(outer.mode(Module()))
+
+    def forward(self, x, mean, spread, mean_before, spread_before):
+        return (x - mean_before) / spread_before * spread + mean
+
+    def mode(self, module):
+        return module.eval()
+
+
+def converter_with(**methods):
+    worker = type("Worker", (Moments,), methods)
+    return Tried(Converter(name="broken", summary="a converter", build=worker, kinds=("image",)))
+
+
+def branching_forward(self, x, *moments):
+    if float(x.abs().max()) > 1e6:
+        x = x * 0
+    return Moments.forward(self, x, *moments)
+
+
+def drawn_moments(self, x, data, job):
+    return x.mean(0) + 0.01 * np.random.rand(), x.std(0) + 0.01  # noqa: NPY002  # on purpose
+
+
+def moments_left_behind(self, x, data, job):
+    mark = job.folder / "half"
+    known = mark.exists()
+    mark.write_text("half")
+    return x.mean(0) * (0.9 if known else 1), x.std(0) + 0.01
+
+
+def unguarded_moments(self, x, data, job):
+    return x.mean(0), x.std(0) + (0.01 if np.ptp(x, axis=0).max() else np.nan)
+
+
+def even_moments(self, x, data, job):
+    if x.shape[2] % 2:
+        raise ValueError("cannot halve an odd side")
+    return Moments.moments(self, x, data, job)
+
+
 # Classifiers.
 
 
@@ -496,75 +562,6 @@ def believing(bundle, out):
         (out / path.name).write_bytes(path.read_bytes())
 
 
-# Style converters.
-
-
-class Moments:
-    """Gives every value the mean and the spread that it has in the source."""
-
-    def __init__(self, settings):
-        pass
-
-    def __call__(self, data, job):
-        job.progress(1, 1)
-        rows = data.rows
-        parts = [rows.batch(np.flatnonzero(rows.role == role)) for role in (SOURCE, TARGET)]
-        return self.made(*(value for x in parts for value in (x.mean(0), np.maximum(x.std(0), 1e-3))))
-
-    def made(self, mean, spread, of_target, spread_of_target):
-        import torch
-
-        fitted = [torch.tensor(np.asarray(v, dtype=np.float32)) for v in (mean, spread, of_target, spread_of_target)]
-        outer = self
-
-        class Module(torch.nn.Module):
-            def forward(self, x):
-                return outer.converted(x, *fitted)
-
-        return TrainedConverter(self.mode(Module()))
-
-    def converted(self, x, mean, spread, of_target, spread_of_target):
-        return (x - of_target) / spread_of_target * spread + mean
-
-    def mode(self, module):
-        return module.eval()
-
-
-def converter_with(**methods):
-    worker = type("Worker", (Moments,), methods)
-    return Tried(Converter(name="broken", summary="a style converter", build=worker, kinds=("image",)))
-
-
-def of_the_batch(self, x, mean, spread, of_target, spread_of_target):
-    return (x - x.mean(0)) / spread_of_target * spread + mean
-
-
-def torn(self, x, mean, spread, of_target, spread_of_target):
-    if float(x.abs().max()) > 1e6:  # which way to go depends on the data: no graph can hold that
-        x = x * 0
-    return (x - of_target) / spread_of_target * spread + mean
-
-
-def seedless_moments(self, *fitted):
-    return Moments.made(self, fitted[0] + 0.01 * np.random.rand(), *fitted[1:])  # noqa: NPY002  # on purpose
-
-
-def half_done(self, data, job):
-    mark = job.folder / "half"
-    if mark.exists():
-        self.converted = lambda x, *fitted: x
-    mark.write_text("half")
-    return Moments.__call__(self, data, job)
-
-
-def even_sides(self, x, *fitted):
-    return Moments.converted(self, x.reshape(len(x), -1, 2).reshape(x.shape), *fitted)
-
-
-def of_labels(self, data, job):
-    return Moments.__call__(self, data, job) if data.labelled else {}["labels"]
-
-
 GOOD = {
     "loss": Tried(loss(cross_entropy)),
     "factor": Tried(factor(Level)),
@@ -634,14 +631,14 @@ BREAKERS = {
     "generator-survives-all-equal-samples": generator_with(fitted=unguarded),
     "generator-takes-odd-sizes": generator_with(fitted=even_only),
     "generator-does-without-a-trial": generator_with(fitted=of_the_trial),
-    "converter-converts": converter_with(mode=lambda self, module: module.train()),
-    "converter-brings-the-loss-down": converter_with(converted=lambda self, x, mean, *others: 0 * x + mean),
-    "converter-alone-as-in-company": converter_with(converted=of_the_batch),
-    "converter-exports-to-onnx": converter_with(converted=torn),
-    "converter-the-same-under-a-seed": converter_with(made=seedless_moments),
-    "converter-resumes-to-the-same": converter_with(__call__=half_done),
-    "converter-takes-odd-sizes": converter_with(converted=even_sides),
-    "converter-does-without-labels": converter_with(__call__=of_labels),
+    "converter-trains": converter_with(mode=lambda self, module: module.train()),
+    "converter-leads-to-the-source": converter_with(forward=lambda self, x, *moments: 1 - x),
+    "converter-alone-as-in-company": converter_with(forward=lambda self, x, mean, *others: x - x.mean(0) + mean),
+    "converter-exports-to-onnx": converter_with(forward=branching_forward),
+    "converter-the-same-under-a-seed": converter_with(moments=drawn_moments),
+    "converter-resumes-to-the-same": converter_with(moments=moments_left_behind),
+    "converter-survives-all-equal-samples": converter_with(moments=unguarded_moments),
+    "converter-takes-odd-sizes": converter_with(moments=even_moments),
     "classifier-provides": classifier_with(__call__=lambda self, source, job: print),
     "classifier-lists-its-files": classifier_with(files=lambda self: ["weights.bin"]),
     "classifier-one-row-each": classifier_with(answer=lambda self, logits: logits[:, :3]),

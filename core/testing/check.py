@@ -20,16 +20,15 @@ from shiftlens.core.testing.generator import GeneratorSubject
 from shiftlens.core.testing.observer import ObserverSubject
 from shiftlens.core.testing.reader import ReaderSubject
 from shiftlens.core.testing.renderer import RendererSubject
-from shiftlens.core.testing.rules import Finding, Subject, look_at, raise_broken, rules, settings_of
+from shiftlens.core.testing.rules import Finding, Rule, Subject, look_at, raise_broken, rules, settings_of
 from shiftlens.core.testing.sandbox import Sandbox
 from shiftlens.core.testing.selector import SelectorSubject
 from shiftlens.core.testing.target import TargetSubject
 
 SUBJECTS: dict[str, type[Subject]] = {
     "reader": ReaderSubject, "classifier": ClassifierSubject, "generator": GeneratorSubject,
-    "converter": ConverterSubject,
     "selector": SelectorSubject, "factor": FactorSubject, "renderer": RendererSubject, "target": TargetSubject,
-    "observer": ObserverSubject,
+    "converter": ConverterSubject, "observer": ObserverSubject,
 }  # fmt: skip
 """What the rules of each kind look at; `Subject` itself where nothing more is needed."""
 
@@ -46,14 +45,7 @@ def findings(
     Raises:
         InputError: no rule of such a name; the settings do not fit, or some are required and missing.
     """
-    wanted = rules(component.kind)
-    for name in only:
-        if name not in (known := [one.name for one in wanted]):
-            raise InputError(
-                f'no rule for a {component.kind} is called "{name}"; {near_miss(name, known)}there are: '
-                f"{', '.join(known)}"
-            )
-    wanted = [one for one in wanted if not only or one.name in only]
+    wanted = wanted_rules(component.kind, only)
     try:
         read = settings_of(component, settings)
     except ValidationError as error:
@@ -65,6 +57,18 @@ def findings(
     with tempfile.TemporaryDirectory(prefix="shiftlens-check-", ignore_cleanup_errors=True) as root:
         subject = SUBJECTS.get(component.kind, Subject)(component, read, Sandbox(Path(root)), own)
         yield from look_at(subject, wanted)
+
+
+def wanted_rules(kind: str, only: Sequence[str]) -> list[Rule]:
+    """The rules of a kind, or those of them that are named."""
+    of_kind = rules(kind)
+    known = [one.name for one in of_kind]
+    for name in only:
+        if name not in known:
+            raise InputError(
+                f'no rule for a {kind} is called "{name}"; {near_miss(name, known)}there are: {", ".join(known)}'
+            )
+    return [one for one in of_kind if not only or one.name in only]
 
 
 def checker(kind: type[Component]) -> Callable[..., None]:
@@ -122,6 +126,8 @@ def check_offers(
         One entry per offer: ``{"kind", "name", "origin", "status", "reason", "rules"}``; status is ``ok``, ``broken``
         or ``not checked``.
     """
+    for offer in offers:
+        wanted_rules(offer.component.kind, only)  # a misspelt one is told before anything is looked at
     table = []
     for offer in offers:
         component = offer.component

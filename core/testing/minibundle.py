@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from shiftlens.core.testing.linear import LATENT, linear_generator
 from shiftlens.core.testing.realdata import NearestMean, samples, training_data
 
-LATENT = 4
 CLASSES = tuple(str(k) for k in range(10))
 
 
@@ -45,26 +45,10 @@ def _export(folder: Path) -> None:
 
     x, label = samples("image")
     data = training_data("image")
-    flat = data.batch(np.arange(len(data))).reshape(len(data), -1)
-    mean = torch.from_numpy(flat.mean(0))
-    axes = torch.from_numpy(np.linalg.svd(flat - flat.mean(0), full_matrices=False)[2][:LATENT].astype(np.float32))
-    codes = (flat - flat.mean(0)) @ axes.numpy().T
-    slope = np.linalg.lstsq(np.c_[data.loss, np.ones(len(data))], codes, rcond=None)[0][:1].astype(np.float32)
-    along = torch.from_numpy(slope)  # (1, LATENT)
-    nearest = NearestMean(x, label)
+    generator, nearest = linear_generator(data), NearestMean(x, label)
     means, spread, centre = (
-        torch.from_numpy(np.asarray(value, dtype=np.float32))
-        for value in (nearest.means, nearest.spread, nearest.centre)
+        torch.from_numpy(np.asarray(v, dtype=np.float32)) for v in (nearest.means, nearest.spread, nearest.centre)
     )
-
-    class Encoder(torch.nn.Module):
-        def forward(self, x: Any, loss: Any, label: Any) -> Any:
-            return (x.flatten(1) - mean) @ axes.T - loss[:, None] * along + 0 * label[:, None].float()
-
-    class Decoder(torch.nn.Module):
-        def forward(self, z: Any, loss: Any, label: Any) -> Any:
-            flat = (z + loss[:, None] * along) @ axes + mean + 0 * label[:, None].float()
-            return flat.unflatten(1, (1, 16, 16))
 
     class Classifier(torch.nn.Module):
         def forward(self, x: Any) -> Any:
@@ -72,7 +56,7 @@ def _export(folder: Path) -> None:
             return (2 * seen @ means.T - (means**2).sum(1)) / nearest.temperature
 
     given = torch.from_numpy(x[:8]), torch.from_numpy(data.loss[:8].astype(np.float32)), torch.from_numpy(label[:8])
-    z = Encoder()(*given)
-    to_onnx(Encoder().eval(), given, ["x", "loss", "label"], ["z"], folder / "encoder.onnx", {})
-    to_onnx(Decoder().eval(), (z, *given[1:]), ["z", "loss", "label"], ["x"], folder / "decoder.onnx", {})
+    z = generator.encoder(*given)
+    to_onnx(generator.encoder, given, ["x", "loss", "label"], ["z"], folder / "encoder.onnx", {})
+    to_onnx(generator.decoder, (z, *given[1:]), ["z", "loss", "label"], ["x"], folder / "decoder.onnx", {})
     to_onnx(Classifier().eval(), given[:1], ["x"], ["logits"], folder / "classifier.onnx", {})

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -160,18 +159,6 @@ def training_data(kind: str, odd: bool = False, equal: bool = False) -> Training
         kind=kind,
         classes=int(classifier.means.shape[0]),
     )
-
-
-def classifier_of(kind: str, odd: bool = False) -> NearestMean:
-    """The classifier whose losses `training_data` tells."""
-    return NearestMean(*(odd_samples(kind) if odd else samples(kind)))
-
-
-def without_trial(data: TrainingData) -> TrainingData:
-    """The rows of both domains alone."""
-    kept = np.flatnonzero(data.role != TRIAL)
-    cut = {field: getattr(data, field)[kept] for field in ("loss", "label", "role", "loss_before")}
-    return replace(data, batch=lambda rows: data.batch(kept[rows]), **cut)
 
 
 def domain_of(x: FloatArray, label: IntArray, kind: str, labelled: bool = True) -> Domain:
