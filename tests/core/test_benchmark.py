@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 from realdata import cifar
 
-from shiftlens.core import benchmark as b
+from shiftlens.core import benchmark_data as data
 from shiftlens.core import benchmark_planting as planting
+from shiftlens.core.benchmark import run_benchmark
+from shiftlens.core.benchmark_cases import NAMES, PLANTS, all_cases
+from shiftlens.core.errors import InputError
 
 
-@pytest.mark.parametrize("name", sorted(b.PLANTS))
+@pytest.mark.parametrize("name", sorted(PLANTS))
 def test_strength_nought_changes_nothing_and_one_changes_something(name):
-    x, _ = b.samples_of("figures", 0, shipped_only=True)
+    x, _ = data.samples_of("figures", 0, shipped_only=True)
     x, rng = x[:6], np.random.default_rng(0)
-    plant = b.PLANTS[name]
+    plant = PLANTS[name]
     none, full = plant(x, np.zeros(6), rng), plant(x, np.ones(6), rng)
     assert np.abs(none - x).mean() < 1e-3
     assert np.abs(full - x).mean() > 5e-3
@@ -31,26 +34,26 @@ def test_planted_photographs_stay_photographs():
 
 
 def test_the_full_benchmark_holds_what_was_promised():
-    cases = b.all_cases(False, 0)
+    cases = all_cases(False, 0)
     pairs = {(c.data, c.unseen, c.seen) for c in cases if c.kind == "pair"}
     assert len(pairs) >= 8
     assert len([c for c in cases if c.kind == "pair"]) == len(pairs) * 3 * 2
     assert len([c for c in cases if c.kind == "null"]) >= 6
     assert len([c for c in cases if c.kind == "outside"]) >= 4
-    assert all(c.unseen not in b.NAMES for c in cases if c.kind == "outside")
+    assert all(c.unseen not in NAMES for c in cases if c.kind == "outside")
 
 
 def test_photographs_without_a_data_folder_are_asked_for(monkeypatch):
-    monkeypatch.delenv(b.DATA_FOLDER, raising=False)
-    b._photographs.cache_clear()
-    with pytest.raises(b.InputError, match=r"--quick"):
-        b.samples_of("photographs", 0)
+    monkeypatch.delenv(data.DATA_FOLDER, raising=False)
+    data._photographs.cache_clear()
+    with pytest.raises(InputError, match=r"--quick"):
+        data.samples_of("photographs", 0)
 
 
 @pytest.mark.slow
 def test_the_quick_benchmark_names_the_planted_cause(tmp_path):
     told = []
-    table = b.run_benchmark(quick=True, progress=lambda done, total: told.append((done, total)), out=tmp_path)
+    table = run_benchmark(quick=True, progress=lambda done, total: told.append((done, total)), out=tmp_path)
     assert (tmp_path / "causes.md").read_text(encoding="utf-8") == table
     assert told[-1] == (4, 4)
     assert "| harmful and harmless, fixed | 1 | 1 of 1 |" in table
