@@ -14,7 +14,7 @@ from shiftlens.core.trial import ActiveFactor, FactorFault
 
 NOT_WORTH = 0.25  # of a factor's spread over source samples; a smaller gap is too small to speak of its closed share
 
-WIDER = 0.5  # of the gap, from which a gap that grew is told
+WIDER = 0.5  # of the gap, from which it is told that a gap grew, or that the conversion went past the source
 
 
 def factor_gaps(
@@ -70,8 +70,13 @@ def conversion_sentence(before: Scores, after: Scores, gaps: Sequence[FactorGap]
     if right is None:
         return f"{sentence}; the target has no labels, so whether the class is kept cannot be known."
     sentence += f", and the classifier is right on {right_after:.0%} of them instead of {right:.0%}"
-    closed = [f"{gap.factor} {min(gap.closed, 1):.0%}" for gap in gaps if gap.closed > 0]
+    closed = [f"{gap.factor} {min(gap.closed, 1):.0%}" for gap in gaps if 0 < gap.closed <= 1 + WIDER]
     widened = [gap.factor for gap in gaps if gap.closed < -WIDER]
+    passed = [gap.factor for gap in gaps if gap.closed > 1 + WIDER]
     if closed:
         sentence += f". Of the gaps between the domains it closes: {', '.join(closed)}"
-    return f"{sentence}. It widens the gap in {', '.join(widened)}." if widened else f"{sentence}."
+    if widened:
+        sentence += f". It widens the gap in {', '.join(widened)}"
+    if passed:
+        sentence += f". It goes past the source in {', '.join(passed)}"
+    return f"{sentence}."

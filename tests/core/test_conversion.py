@@ -67,6 +67,7 @@ def gap(factor: str, closed: float) -> FactorGap:
             "right on 90% of them instead of 60%",
         ),
         (scores(0.6, 1.0), scores(0.9, 0.3), [gap("hue", 0.9), gap("noise", -2)], "closes: hue 90%. It widens the gap"),
+        (scores(0.6, 1.0), scores(0.9, 0.3), [gap("hue", 3.5)], "60%. It goes past the source in hue"),
         (scores(0.6, 1.0), scores(0.04, 3.0), [gap("hue", 1.0)], "does harm: .* 60% of the target samples, and on 4%"),
         (scores(0.6, 1.0), scores(0.6, 1.1), [], "does not bring the loss down"),
         (scores(0.6, 1.0, False), scores(0.9, 0.4, False), [], "no labels, so whether the class is kept cannot be"),
