@@ -268,7 +268,13 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="A new or empty folder.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
 @click.option("--backend", help="Short for --set backend=...: triton's onnxruntime or python.")
-@click.option("--precision", type=click.Choice(["float32", "int8"]), default="float32", show_default=True)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "int8"]),
+    default="float32",
+    show_default=True,
+    help="Of the classifier; int8 is smaller, and what it costs is told.",
+)
 @click.option(
     "--accept-loss",
     type=click.FloatRange(0, 1),

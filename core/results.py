@@ -176,10 +176,15 @@ class Realism(Record):
 
 
 class SecondOpinion(Record):
-    """What a second classifier, trained on the source for this check alone, measures on the same cells."""
+    """What a second classifier, trained on the source for this check alone, measures on the same cells.
+
+    The figures on real samples say what can be expected of two classifiers that see the same thing.
+    """
 
     fidelity: float | None = Field(description="rank correlation of its loss with the requested one")
     agreement: float = Field(description="share of cells of which it says the same class as the classifier")
+    fidelity_on_real: float | None = Field(description="rank correlation of both classifiers' losses on real samples")
+    agreement_on_real: float = Field(description="share of real samples of which both say the same class")
     accuracy: PerDomain = Field(description="its own; the source's on samples held out from its training")
 
 
@@ -224,33 +229,33 @@ class PairResult(Record):
 class BeforeAfter(Record):
     """One figure of the same target samples before and after conversion; None where it cannot be known."""
 
-    before: float | None
-    after: float | None
+    before: float | None = Field(description="of the samples as they are")
+    after: float | None = Field(description="of the same samples, converted")
 
 
 class FactorGap(Record):
     """Mean of a shifted factor's measure in both domains and after conversion; ``closed`` is the share of the gap."""
 
-    factor: str
-    source: float
-    target: float
-    converted: float
-    closed: float
-    unit: str = ""
+    factor: str = Field(description="name of the factor")
+    source: float = Field(description="in the source domain")
+    target: float = Field(description="in the target domain")
+    converted: float = Field(description="of converted target samples")
+    closed: float = Field(description="share of the gap that the conversion closes; 1: all of it")
+    unit: str = Field("", description="of the measure; empty where it has none")
 
 
 class ConverterResult(Record):
     """What the style converter does to target samples, measured with the frozen classifier (¶80–84)."""
 
-    name: str
-    samples: int
+    name: str = Field(description="of the style converter")
+    samples: int = Field(description="target samples that this was measured on")
     held_out: bool = Field(description="whether the converter never saw these samples")
     accuracy: BeforeAfter = Field(description="rate at which the classifier's prediction is the label")
-    loss: BeforeAfter
-    gaps: list[FactorGap] = Field(default_factory=list)
+    loss: BeforeAfter = Field(description="mean loss")
+    gaps: list[FactorGap] = Field(default_factory=list, description="one entry per factor that shifted")
     skipped: int = Field(0, description="pairs left out because the conversion did not bring their loss down")
-    facts: dict[str, Any] = Field(default_factory=dict)
-    sentence: str
+    facts: dict[str, Any] = Field(default_factory=dict, description="what the converter tells of its training")
+    sentence: str = Field(description="the same in words")
 
 
 class ClassAccuracy(Record):

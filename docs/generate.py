@@ -1,4 +1,4 @@
-"""Writes docs/reference/ and the hooks in mkdocs.yml from the code.
+"""Writes docs/reference/, and its hooks and benchmarks in mkdocs.yml, from the code.
 
     python docs/generate.py            write what differs
     python docs/generate.py --check    write nothing; fail where a page differs from the code
@@ -17,7 +17,6 @@ from writing.source import HOOKS
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 NAVIGATION = ROOT / "mkdocs.yml"
-BEGIN, END = "      # hooks, from docs/generate.py\n", "      # end of hooks\n"
 
 
 def pages() -> dict[Path, str]:
@@ -29,17 +28,21 @@ def pages() -> dict[Path, str]:
     found[REFERENCE / "results.md"] = results.page()
     found[REFERENCE / "python.md"] = python_api.page()
     found[REFERENCE / "rules.md"] = rules.page()
-    found[REFERENCE / "benchmarks.md"] = included.benchmarks(ROOT)
+    found |= {REFERENCE / f"benchmarks/{name}.md": text for name, text in included.benchmarks(ROOT).items()}
     found[REFERENCE / "deploy.md"] = included.deploy(ROOT)
     return {path: text.rstrip() + "\n" for path, text in found.items()}
 
 
 def navigation() -> str:
-    """mkdocs.yml with one line per hook."""
+    """mkdocs.yml with one line per hook and per benchmark."""
     text = NAVIGATION.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    return before + BEGIN + "".join(f"      - {name}: reference/hooks/{name}.md\n" for name in HOOKS) + END + after
+    lists = {"hooks": HOOKS, "benchmarks": sorted(included.benchmarks(ROOT))}
+    for folder, names in lists.items():
+        begin, end = f"      # {folder}, from docs/generate.py\n", f"      # end of {folder}\n"
+        before, rest = text.split(begin)
+        lines = "".join(f"      - {name}: reference/{folder}/{name}.md\n" for name in names)
+        text = before + begin + lines + end + rest.split(end)[1]
+    return text
 
 
 def main(arguments: list[str]) -> int:

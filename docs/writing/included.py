@@ -7,10 +7,10 @@ from pathlib import Path
 SERVING = "On a server"
 
 
-def benchmarks(root: Path) -> str:
-    """The benchmarks' own files, included when the site is built."""
-    files = sorted(path.name for path in (root / "benchmarks").glob("*.md"))
-    return "\n\n".join(f'--8<-- "benchmarks/{file}"' for file in files)
+def benchmarks(root: Path) -> dict[str, str]:
+    """One page per file of the benchmarks, by its name; the file is included when the site is built."""
+    files = sorted((root / "benchmarks").glob("*.md"))
+    return {path.stem: f'--8<-- "benchmarks/{path.name}"' for path in files}
 
 
 def deploy(root: Path) -> str:
