@@ -14,8 +14,9 @@ def test_every_public_change_since_the_last_release_is_named_in_the_changelog() 
     told = "\n".join(f"  `{name}` {what}" for name, what in missing.items())
     assert not missing, (
         f"the public API differs from that of {version} in what CHANGELOG.md does not name:\n{told}\n"
-        "Name each in backticks under Unreleased (docs/compatibility.md says what may change, and how). At a release, and "
-        "as often as you like before the first one, python tests/public_api.py --write makes this the API to compare with."
+        "Name each in backticks under Unreleased (docs/compatibility.md says what may change, and how). At a release, "
+        "and as often as you like before the first one, python tests/public_api.py --write makes this the one to "
+        "compare with."
     )
 
 
