@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from shiftlens.core import benchmark_planting as planting
-from shiftlens.core.benchmark import Predict, image_factors, samples_of, train_with_plugin
+from shiftlens.core.benchmark_data import Predict, image_factors, samples_of, train_with_plugin
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job
@@ -45,12 +45,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=600, help="training steps of cyclegan (default 600)")
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds (default 1)")
+    parser.add_argument("--only", choices=SCENES, help="one of the planted changes (default: all)")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print("| planted | converter | accuracy | second classifier | harmful gap closed | hue gap closed | CPU s |")
     print("|---|---|---|---|---|---|---|")
     for seed in range(arguments.seeds):
-        for factor in SCENES:
+        for factor in [arguments.only] if arguments.only else SCENES:
             for row in scene(factor, seed, arguments.steps):
                 print(row, flush=True)
 

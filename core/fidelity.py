@@ -62,7 +62,8 @@ def axis_leak(z: npt.NDArray[np.floating], loss: Array, before: Array, label: In
     """Held-out R² of what a trial did to the loss, read from z: the loss axis's own part, of which none shall be left.
 
     Loss and z are taken as they differ from what label, loss before the change and their product let expect; so what
-    made a sample easy or hard before, and what merely travels with the shift, does not count.
+    made a sample easy or hard before, and what merely travels with the shift, does not count. A reading that bends is
+    not tried, and an axis that was fitted on these very rows starts with an advantage.
 
     Args:
         z: ``(n, latent)`` of the trial's rows; loss, before, label: ``(n,)``, the loss after and before the change.

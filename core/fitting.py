@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from shiftlens.core.comparing import Comparison, Matcher, Yardstick
+from shiftlens.core.domain import FloatArray
 from shiftlens.core.statistics import Floats, centre, wrapped
 from shiftlens.core.trial import MOST_SKEW, ActiveFactor, Change, Plan
 
@@ -50,7 +51,7 @@ def refine(
     broad measures and the plan's own where left out.
     """
     begun = matcher.apply(plan[:fixed], half)
-    theta, write = _parameters(plan, units, free)
+    theta, write, owners = _parameters(plan, units, free)
     if stick is None:
         stick = matcher.yardstick(half, [change.name for change in plan], emphasised=True)
     # Which samples are changed more is seen only dimly: without a reason, all alike.
@@ -58,33 +59,44 @@ def refine(
         [PLAINNESS * (name in ("slope", "skew")) for change in plan if change.name in units for name in free(change)]
     )
 
-    def reached(values: Floats) -> Floats:
-        return stick.quantiles(matcher.apply(write(values)[fixed:], half, begun))
+    def states(values: Floats) -> list[FloatArray]:
+        """The samples before each change that is fitted, and after all."""
+        made = [begun]
+        for change in write(values)[fixed:]:
+            made.append(matcher.apply((change,), half, made[-1]))
+        return made
+
+    def stepped(i: int, step: float) -> Floats:
+        """Quantiles with one strength changed: only from its own change on is anything made anew."""
+        values = theta.copy()
+        values[i] += step
+        return stick.quantiles(matcher.apply(write(values)[owners[i] :], half, made[owners[i] - fixed]))
 
     def objective(values: Floats, quantiles: Floats) -> float:
         return stick.misfit(quantiles)[0] + float((plain * values**2).sum())
 
-    here = reached(theta)
+    made = states(theta)
+    here = stick.quantiles(made[-1])
     best, damping = objective(theta, here), 0.01
     jacobian = np.zeros((here.size, len(theta)))
     for _ in range(rounds):
         residual = stick.misfit(here)[1]
         weight = residual / np.where(here == stick.goal, 1.0, here - stick.goal)
         for i in range(len(theta)):
-            step = np.zeros_like(theta)
-            step[i] = 0.12 if theta[i] < 0.24 else -0.12
-            jacobian[:, i] = (weight * (reached(theta + step) - here)).ravel() / step[i]
+            step = 0.12 if theta[i] < 0.24 else -0.12
+            jacobian[:, i] = (weight * (stepped(i, step) - here)).ravel() / step
         normal = jacobian.T @ jacobian / residual.size + np.diag(plain)
         slope = jacobian.T @ residual.ravel() / residual.size + plain * theta
         gain = 0.0
         for _ in range(2):
             scaled = normal + damping * np.diag(np.diag(normal)) + 1e-4 * np.eye(len(theta))
             move = np.clip(-np.linalg.solve(scaled, slope), -1.0, 1.0)
-            there = reached(theta + move)
+            after = states(theta + move)
+            there = stick.quantiles(after[-1])
             found = objective(theta + move, there)
             if found < best:
                 gain = best - found
-                theta, here, best = theta + move, there, found
+                theta, here, best, made = theta + move, there, found, after
                 damping = max(damping / 5, 1e-3)
                 break
             damping *= 20
@@ -146,8 +158,8 @@ def offset_and_spread(change: Change) -> list[str]:
 
 def _parameters(
     plan: Plan, units: dict[str, float], free: Callable[[Change], list[str]]
-) -> tuple[Floats, Callable[[Floats], Plan]]:
-    """The free strengths as one vector in their units, and the way back to a plan."""
+) -> tuple[Floats, Callable[[Floats], Plan], list[int]]:
+    """The free strengths as one vector in their units, the way back to a plan, and whose strength each is."""
     places = [(i, name) for i, change in enumerate(plan) for name in free(change) if change.name in units]
     unit = [1.0 if name in ("slope", "skew") else units[plan[i].name] for i, name in places]
     theta = np.array([getattr(plan[i], name) / u for (i, name), u in zip(places, unit, strict=True)])
@@ -168,4 +180,4 @@ def _parameters(
             for change, own in zip(plan, parts, strict=True)
         )
 
-    return theta, write
+    return theta, write, [i for i, _ in places]

@@ -20,21 +20,23 @@ from shiftlens.core.fitting import Fitted, all_free, offset_and_spread, refine, 
 from shiftlens.core.statistics import Floats, centre, wrapped
 from shiftlens.core.trial import EVEN, Change, Plan
 
-TAUGHT = 600
+TAUGHT = 450
 """Source samples that the readings are learned on, each changed twice."""
 LEAST_TAUGHT = 200
 """With fewer samples left over, those that the fit uses are learned on, too."""
 MIXED_IN = 0.25
-"""Spread of every other factor's strength, in spreads of its measure."""
+"""Least spread of every other factor's strength, in spreads of its measure; more where the plan leaves more open."""
+MOST_MIXED_IN = 1.5
+"""However much is left open."""
 RIDGE = 0.01
 """Penalty of the regression, per sample."""
 OUTERMOST = 4.0
 """Measures count up to so many spreads from their mean."""
 WIDEST_TURN = 0.45
 """Part of its period by which a circular measure is changed at most: further round, more would look like less."""
-READ_WEIGHT = 2.0
+READ_WEIGHT = 3.0
 """Weight of all readings together, against 1 of all other measures, when strengths are fitted."""
-ROUNDS = 2
+ROUNDS = 3
 """Of the last fit."""
 OPERATION_ERROR = 0.1
 """Standard error of every strength, as a part of it, because no operation of ours is quite the one that happened to
@@ -53,7 +55,7 @@ def reading_of(matcher: Matcher, plan: Plan, rng: np.random.Generator) -> Readin
     strengths = np.column_stack([rng.uniform(*_range(change), len(x)) for change in plan])
     for column, change in enumerate(plan):
         x = change.factor.shift(x, strengths[:, column], rng)
-    x = _mixed(matcher, own, x, rng)
+    x = _mixed(matcher, plan, x, rng)
     measured = matcher.measure(x, own)
     mean, spread = measured.mean(0), measured.std(0) + 1e-9
 
@@ -79,15 +81,21 @@ def _range(change: Change) -> tuple[float, float]:
     return (low, high) if change.offset >= 0 else (-high, -low)
 
 
-def _mixed(matcher: Matcher, own: list[str], x: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """A little of every factor that is not in the plan."""
+def _mixed(matcher: Matcher, plan: Plan, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """A little of every factor that is not in the plan: as much as its measure still differs, and never nothing."""
+    own = [change.name for change in plan]
+    half = matcher.check
+    reached = np.quantile(matcher.measure(matcher.apply(plan, half)), LEVELS, axis=0)
+    left = np.sqrt((((reached - half.goal) / half.scale) ** 2).mean(0))  # of every measure, in its spreads
     for factor in matcher.factors:
         if factor.name in own or not factor.interventional:
             continue
+        columns = np.setdiff1d(matcher.chosen([factor.name]), matcher.chosen([]))
+        part = float(np.clip(left[columns].max(), MIXED_IN, MOST_MIXED_IN))
         measured = factor.measure(x)
         around = wrapped(measured - centre(measured, factor.period), factor.period)
         spread = float(np.nanstd(around)) if np.isfinite(around).any() else 0.0
-        x = factor.shift(x, MIXED_IN * spread * rng.standard_normal(len(x)), rng)
+        x = factor.shift(x, part * spread * rng.standard_normal(len(x)), rng)
     return x
 
 

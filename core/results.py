@@ -176,10 +176,15 @@ class Realism(Record):
 
 
 class SecondOpinion(Record):
-    """What a second classifier, trained on the source for this check alone, measures on the same cells."""
+    """What a second classifier, trained on the source for this check alone, measures on the same cells.
+
+    The figures on real samples say what can be expected of two classifiers that see the same thing.
+    """
 
     fidelity: float | None = Field(description="rank correlation of its loss with the requested one")
     agreement: float = Field(description="share of cells of which it says the same class as the classifier")
+    fidelity_on_real: float | None = Field(description="rank correlation of both classifiers' losses on real samples")
+    agreement_on_real: float = Field(description="share of real samples of which both say the same class")
     accuracy: PerDomain = Field(description="its own; the source's on samples held out from its training")
 
 

@@ -9,13 +9,9 @@ interruption to the same result bit for bit: the order of the rows and every ran
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import logging
 import math
 import os
-import pickle
-import zipfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -29,13 +25,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from shiftlens.core.checkpoint import TrainingState, stamp_of
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.files import whole
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainingData
-
-logger = logging.getLogger("shiftlens")
 
 CHECKPOINT = "checkpoint.pt"
 LARGEST_HELD_OUT = 512  # rows; enough for a steady mean, and a check costs no more than a few steps
@@ -126,15 +120,15 @@ def train(trainee: Trainee, data: TrainingData, job: Job, schedule: Schedule, id
     """
     device = pick_device(job.device)
     fit, held_out = split(len(data), schedule.batch, job.seed)
-    stamp = _stamp(trainee, data, job.seed, schedule, identity)
+    stamp = stamp_of(trainee, data, (job.seed, schedule, identity))
     path = job.folder / CHECKPOINT
-    state = _Progress.load(path, stamp)
+    state = TrainingState.load(path, stamp)
     if state is None or not state.finished:
         layout = torch.channels_last if len(data.sample_shape) == 3 else torch.contiguous_format
         trainee.to(device, memory_format=layout)  # type: ignore[call-overload]  # left out of torch's stubs
         with one_core_free(), _reproducible(device), ThreadPoolExecutor(1, "shiftlens-batches") as reader:
             loop = _Loop(trainee, data, job, schedule, device, reader, fit, held_out)
-            state = loop.run(state or _Progress.start(stamp), path)
+            state = loop.run(state or TrainingState.start(stamp), path)
         trainee.to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     trainee.load_state_dict(state.best)
     trainee.eval()
@@ -165,7 +159,7 @@ class _Loop:
             for network in trainee.children():
                 network.compile()
 
-    def run(self, state: _Progress, path: Path) -> _Progress:
+    def run(self, state: TrainingState, path: Path) -> TrainingState:
         """Train from ``state`` to the end, writing the checkpoint at ``path`` at each look."""
         schedule = self.schedule
         if state.step:
@@ -224,7 +218,7 @@ class _Loop:
             raise TypeError(f"{type(self.trainee).__name__}.objective yielded no loss")
         return told
 
-    def _checked(self, state: _Progress, step: int, loss: float, error: float) -> _Progress:
+    def _checked(self, state: TrainingState, step: int, loss: float, error: float) -> TrainingState:
         """The state after a look at the held-out rows."""
         model = {name: value.detach().cpu().clone() for name, value in self.trainee.state_dict().items()}
         better = error < state.best_error
@@ -292,45 +286,6 @@ class _Loop:
             f"training diverged at step {step}: {what}. Try a smaller learning_rate (it is {rate:g}; try {rate / 5:g}) "
             f"or a larger batch (it is {self.schedule.batch}). The last good checkpoint is kept in {self.job.folder}"
         )
-
-
-@dataclass(frozen=True)
-class _Progress:
-    """What a checkpoint holds; only tensors, numbers, strings, lists and dicts, so that nothing is executed on load."""
-
-    stamp: str
-    step: int
-    finished: bool
-    untrained_error: float
-    model: dict[str, Tensor]
-    optimisers: dict[str, Any]
-    history: list[dict[str, float]]
-    best: dict[str, Tensor]
-    best_step: int
-    best_error: float
-    looks_since: int
-
-    @classmethod
-    def start(cls, stamp: str) -> _Progress:
-        return cls(stamp, 0, False, math.inf, {}, {}, [], {}, 0, math.inf, 0)
-
-    @classmethod
-    def load(cls, path: Path, stamp: str) -> _Progress | None:
-        """The state at ``path``, or None where there is none, a broken one, or one of another training."""
-        if not path.is_file():
-            return None
-        try:
-            state = cls(**torch.load(path, map_location="cpu", weights_only=True))
-        except (OSError, EOFError, RuntimeError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-            logger.warning("the checkpoint %s cannot be read (%s); training starts anew", path, error)
-            return None
-        return state if state.stamp == stamp else None
-
-    def save(self, path: Path) -> None:
-        """Write whole; a finished training needs no optimiser and no last state any more."""
-        kept = replace(self, model={}, optimisers={}) if self.finished else self
-        with whole(path) as temporary:
-            torch.save(kept.__dict__, temporary)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -419,13 +374,3 @@ def _mixed_precision(device: torch.device) -> Any:
     if device.type == "cuda" and torch.cuda.is_bf16_supported():
         return torch.autocast("cuda", torch.bfloat16)
     return nullcontext()
-
-
-def _stamp(trainee: Trainee, data: TrainingData, seed: int, schedule: Schedule, identity: str) -> str:
-    """Hash of what a training depends on, its first samples included; not the device, so that a run can move."""
-    digest = hashlib.sha256(repr((seed, schedule, identity, data.sample_shape, data.classes, len(data))).encode())
-    for name, value in sorted(trainee.state_dict().items()):
-        digest.update(f"{name} {tuple(value.shape)}".encode())
-    for array in (data.loss, data.label, data.role, data.batch(np.arange(min(len(data), 16)))):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -14,6 +14,8 @@ NEARLY_ALL = 0.8
 """Part of the observed change from which an intervention counts as the whole of it."""
 LEAST_REACHED = 0.5
 """A change that could be made only in smaller part than this does not acquit a factor."""
+MOST_ASKED_FOR = 200_000
+"""Source samples beyond which nobody is asked for more."""
 CLEAR_MOVE = 0.25
 """Part of the pairs' gap from which a factor counts as moved along an axis of the grid."""
 
@@ -142,11 +144,12 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
             "samples with the full change would decide"
         )
     else:
-        decide = (
-            f"about {_rounded(e.needed)} source samples would"
-            if e.needed is not None
-            else f"how strong the change is, is the doubt, so samples with only the {e.name} changed would"
-        )
+        if e.needed is None:
+            decide = f"the doubt is how strong the change is: samples with only the {e.name} changed would"
+        elif e.needed > MOST_ASKED_FOR:
+            decide = "it is too close to that for any number of samples"
+        else:
+            decide = f"about {_rounded(e.needed)} source samples would"
         text = (
             f"{what} cost{_s(e.noun)} between {e.ci[0]:+.3f} and {e.ci[1]:+.3f} nats, which does not decide whether "
             f"that is worth naming (above {gap.worth:.3f}); {decide}"

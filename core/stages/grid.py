@@ -17,7 +17,7 @@ from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak
 from shiftlens.core.grid import PairGrid, grid_of_pair
 from shiftlens.core.kinds import SOURCE, Candidates, Pair
 from shiftlens.core.results import Leak, Realism
-from shiftlens.core.scoring import join, score_batch
+from shiftlens.core.scoring import Scores, join, score_batch
 from shiftlens.core.stages.context import DOMAINS, Context, Outcome, Stage
 
 CELL_FIELDS = np.dtype(
@@ -188,19 +188,29 @@ def _realism(context: Context, pairs: list[Pair], cells: FloatArray) -> Realism 
 
 
 def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figures: Any) -> dict[str, Any] | None:
-    """The cells as another classifier scores them; None where there is none."""
+    """The cells as another classifier scores them, and for comparison real samples; None where there is no other."""
     predict, size = context.second_opinion, context.general.batch_size
     if predict is None:
         return None
+
+    def scored(x: FloatArray, label: IntArray) -> Scores:
+        starts = range(0, len(x), size)
+        return join([score_batch(predict(x[i : i + size]), label[i : i + size], context.loss) for i in starts])
+
     generated = ~figures["real"]
     labels = context.generator_labels("source")[[pair.source for pair in pairs]]
-    label = np.broadcast_to(labels[:, None, None], generated.shape)[generated]
-    x = cells[generated]
-    starts = range(0, len(x), size)
-    scores = join([score_batch(predict(x[i : i + size]), label[i : i + size], context.loss) for i in starts])
+    own = scored(cells[generated], np.broadcast_to(labels[:, None, None], generated.shape)[generated])
+    real, first = [], []
+    for role in DOMAINS:
+        rows, scores = _evenly(len(context.domain(role))), context.scores(role)
+        real.append(scored(context.domain(role).batch(rows), context.generator_labels(role)[rows]))
+        first.append(Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows]))
+    second, known = join(real), join(first)
     return {
-        "fidelity": fidelity(figures["requested"][generated], scores.loss).spearman,
-        "agreement": float((scores.prediction == figures["prediction"][generated]).mean()),
+        "fidelity": fidelity(figures["requested"][generated], own.loss).spearman,
+        "agreement": float((own.prediction == figures["prediction"][generated]).mean()),
+        "fidelity_on_real": fidelity(known.loss, second.loss).spearman,
+        "agreement_on_real": float((second.prediction == known.prediction).mean()),
         "accuracy": context.facts("second-opinion")["accuracy"],
     }
 

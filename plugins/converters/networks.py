@@ -108,7 +108,11 @@ class ConverterNetwork(nn.Module):
             )
             for level in range(levels, 0, -1)
         )
-        self.last = _starting_at_zero(conv(max(shape[0], width // 2) + shape[0], shape[0], 3, 1, 1))
+        self.last = nn.Sequential(
+            conv(max(shape[0], width // 2) + shape[0], width, 3, 1, 1),
+            nn.LeakyReLU(0.2),
+            _starting_at_zero(conv(width, shape[0], 3, 1, 1)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.move(x)

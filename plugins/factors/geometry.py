@@ -30,7 +30,10 @@ def moved(x: FloatArray, figure: pixels.Figure, inverse: Values, centre: Values,
         offset: ``(N, 2)`` the move in px.
     """
     count, channels, height, width = x.shape
-    margin = min(height, width) // 2
+    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).reshape(2, -1)  # (2, P)
+    place = inverse @ (grid[None] - (centre + offset)[:, :, None]) + centre[:, :, None]  # (N, 2, P)
+    beyond = max(-float(place.min()), float((place - np.array([[height - 1], [width - 1]])).max()), 0.0)
+    margin = min(int(np.ceil(beyond)) + 3, min(height, width) // 2)  # no wider than what is looked at: it costs time
     sides = ((0, 0), (0, 0), (margin, margin), (margin, margin))
     wide = np.pad(x, sides, mode="reflect")
     inner = np.pad(np.ones((height, width), dtype=bool), margin)
@@ -40,11 +43,7 @@ def moved(x: FloatArray, figure: pixels.Figure, inverse: Values, centre: Values,
     tall, broad = wide.shape[2:]
     wide = spline_coefficients(wide)
     lines = np.ascontiguousarray(wide.transpose(0, 2, 3, 1)).reshape(-1, channels)  # one row a pixel
-
-    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).reshape(2, -1)  # (2, P)
-    origin = (centre + offset)[:, :, None]
-    place = inverse @ (grid[None] - origin) + centre[:, :, None] + margin  # (N, 2, P)
-    place = np.clip(place, 1, np.array([tall, broad])[None, :, None] - 3)
+    place = np.clip(place + margin, 1, np.array([tall, broad])[None, :, None] - 3)
     whole = np.floor(place).astype(np.int64)
     weights = cubic((place - whole).astype(np.float32))  # (4, N, 2, P)
     first = (np.arange(count) * tall * broad)[:, None] + (whole[:, 0] - 1) * broad + whole[:, 1] - 1  # (N, P)
@@ -53,7 +52,9 @@ def moved(x: FloatArray, figure: pixels.Figure, inverse: Values, centre: Values,
         for column in range(4):
             weight = weights[row, :, 0] * weights[column, :, 1]
             result += np.take(lines, first + row * broad + column, axis=0) * weight[:, :, None]
-    return pixels.clipped(result.transpose(0, 2, 1).reshape(x.shape))
+    still = (inverse == np.eye(2)).all((1, 2)) & (offset == 0).all(1)
+    changed = pixels.clipped(result.transpose(0, 2, 1).reshape(x.shape))
+    return np.where(still[:, None, None, None], x, changed)  # the splines are exact up to rounding; this is exact
 
 
 def spline_coefficients(x: FloatArray) -> FloatArray:

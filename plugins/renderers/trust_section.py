@@ -7,6 +7,7 @@ from shiftlens.core.results import Realism, Results, SecondOpinion
 from shiftlens.plugins.renderers.context import Check, Trust
 from shiftlens.plugins.renderers.words import UNKNOWN, count, number, percent
 
+NEAR = 0.1  # rank correlations that differ by less count as equal
 LOW_REALISM = 0.8  # share of cells near real samples, below which the reader is told to look closely
 
 
@@ -52,23 +53,24 @@ def _second_opinion(results: Results) -> Check:
         return Check("Second opinion", UNKNOWN, words)
     words = (
         "Another classifier, trained on the source for this check alone, scored the same cells: this is how well its "
-        f"loss follows the one asked for. It names the same class on {percent(second.agreement)} of the cells. "
-        f"{_believed(second, results.fidelity.spearman)} {_own_accuracy(second)}"
+        f"loss follows the one asked for. It names the same class on {percent(second.agreement)} of the cells, and on "
+        f"{percent(second.agreement_on_real)} of real samples. {_believed(second)} {_own_accuracy(second)}"
     )
     return Check("Second opinion", number(second.fidelity), words)
 
 
-def _believed(second: SecondOpinion, first: float | None) -> str:
-    if second.fidelity is None or first is None:
+def _believed(second: SecondOpinion) -> str:
+    if second.fidelity is None:
         return ""
+    usual = number(second.fidelity_on_real)
     if second.fidelity >= LOW_FIDELITY:
         return "So what raises the loss is no noise that only the first one sees."
-    if first >= LOW_FIDELITY:
-        return (
-            "So part of what raises the loss may be peculiar to the classifier under analysis: "
-            "believe the verdicts before the pictures."
-        )
-    return ""
+    if second.fidelity_on_real is not None and second.fidelity >= second.fidelity_on_real - NEAR:
+        return f"On real samples the losses of the two agree no better ({usual}), so that is no sign of noise."
+    return (
+        f"On real samples the losses of the two agree better ({usual}): part of what raises the loss here is peculiar "
+        "to the classifier under analysis. Believe the verdicts before the pictures."
+    )
 
 
 def _own_accuracy(second: SecondOpinion) -> str:
@@ -99,6 +101,6 @@ def _leak(results: Results) -> Check:
     if found.axis_r2 is not None:
         words += (
             f" Of what the randomised changes did to the loss, {number(found.axis_r2)} is left in the features: that "
-            "is the loss axis's own part. The rest merely travels with the loss, and belongs there."
+            "is the loss axis's own part. The rest is of what else makes a sample hard, and no part of the axis."
         )
     return Check("Leak", number(found.r2), words)

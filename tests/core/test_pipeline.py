@@ -93,6 +93,26 @@ def test_the_grid_is_whole_and_its_corners_are_the_real_samples(demo_run):
     assert results.fidelity.spearman > 0.6
 
 
+def test_the_grid_is_held_against_a_second_classifier_and_against_the_data(demo_run):
+    results = demo_run.run.results
+    second, realism, leak = results.second_opinion, results.realism, results.leak
+    assert second.accuracy.source > 0.8
+    assert second.accuracy.source - second.accuracy.target > 0.1
+    assert second.fidelity > 0.4
+    assert second.fidelity_on_real > 0.4
+    assert 0.4 < second.agreement <= 1
+    assert realism.near > 0.5
+    assert realism.samples > 1000
+    assert leak.axis_r2 < 0.1
+    assert min(leak.source, leak.target, results.fidelity.source, results.fidelity.target) >= 0
+
+
+def test_without_a_second_opinion_there_is_none(again):
+    assert stages_done(again, "grid.second_opinion=false") == ["second-opinion", "grid", "explain", "render"]
+    assert again.run.results.second_opinion is None
+    assert "No other classifier was asked" in (again.run.path / "report.html").read_text()
+
+
 def test_a_second_run_does_nothing_and_changes_nothing(demo_run):
     before = (demo_run.run.path / "results.json").read_bytes()
     assert stages_done(demo_run) == []

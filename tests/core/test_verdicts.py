@@ -64,13 +64,30 @@ def test_the_verdict_follows_its_definition(middle, half, worth, reached, rest_i
         ({}, True, 0.2, "most of the loss is explained by nothing"),
         ({"supported": False}, False, None, "nothing says that this is what changed"),
         ({"effect": 0.0, "ci": (-0.01, 0.01), "reached": 0.2}, False, 0.0, "only to 20 %"),
-        ({"effect": 0.06, "ci": (-0.1, 0.2)}, False, 0.1, "more samples would"),
+        ({"effect": 0.08, "ci": (-0.1, 0.2), "needed": 3144}, False, 0.1, "about 3,200 source samples would"),
+        ({"effect": 0.06, "ci": (-0.1, 0.2), "needed": 10**7}, False, 0.1, "too close to that"),
+        ({"effect": 0.08, "ci": (-0.1, 0.2)}, False, 0.1, "only the stroke-thickness changed would"),
     ],
 )
 def test_unclear_says_what_would_decide(changed, rest_is_large, share, says):
     e = evidence(**changed)
     assert v.verdict_of(e, GAP.worth, rest_is_large, share) == "unclear"
     assert says in v.sentence_of("unclear", e, GAP)
+
+
+def test_changes_that_are_harmful_only_together_are_told_so():
+    together = v.together_sentence(["a", "b", "c"], 0.4, (0.3, 0.5), GAP)
+    assert together.startswith("A, b and c together cost 0.40 nats (0.30 to 0.50, 67 % of the loss)")
+    assert v.headline_of([cause("a", "unclear")], GAP, "", False, together) == together
+    assert v.together_sentence(["a", "b"], 0.4, (0.05, 0.7), GAP) == ""
+    assert v.together_sentence(["a"], 0.4, (0.3, 0.5), GAP) == ""
+
+
+def test_a_circular_shift_is_told_by_how_far_round_it_went():
+    onwards = THICKER.model_copy(update={"source": 5.0, "target": -55.0, "unit": "degrees", "turn": 120.0})
+    assert v.rises(onwards)
+    assert v.values(onwards) == "5.0 → -55.0 degrees, turned by 120"
+    assert "turned (" in v.unchanged_sentence("hue", onwards, ["rotation"])
 
 
 def test_more_than_was_lost_is_not_told_as_a_part_of_it():

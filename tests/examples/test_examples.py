@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from examplereports import example
+from freshenvironment import environment
 from realdata import ROOT, cifar
 
 from shiftlens import Host, load_settings
@@ -33,8 +34,8 @@ def test_every_settings_file_resolves(path: Path) -> None:
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     monkeypatch.syspath_prepend(str(PLUGIN))
-    yield importlib.import_module("shiftlens_vignette")
-    for name in [name for name in sys.modules if name.startswith("shiftlens_vignette")]:
+    yield importlib.import_module("shiftlens_darkroom")
+    for name in [name for name in sys.modules if name.startswith("shiftlens_darkroom")]:
         del sys.modules[name]
 
 
@@ -68,17 +69,29 @@ def test_the_message_is_what_slack_takes(plugin: ModuleType) -> None:
 
 
 @pytest.mark.wheel
-def test_installed_it_is_seen_as_a_distribution_of_its_own(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation"]
-    done = subprocess.run([*command, "--target", str(tmp_path), str(PLUGIN)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    listing = subprocess.run(
-        [sys.executable, "-m", "shiftlens", "plugins", "--json"],
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "SHIFTLENS_STRICT": "1"},
-        capture_output=True,
-        text=True,
+def test_installed_in_a_fresh_environment_it_passes_its_tests_and_takes_part_in_a_run(tmp_path: Path) -> None:
+    environ = environment(tmp_path / "environment")
+
+    def run(*command: str, folder: Path = tmp_path) -> str:
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    shutil.copytree(PLUGIN, tmp_path / "plugin", ignore=shutil.ignore_patterns("__pycache__"))
+    run("pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "./plugin")
+    (listed,) = (
+        p for p in json.loads(run("shiftlens", "plugins", "--json")) if p["distribution"] == "shiftlens-darkroom"
     )
-    assert listing.returncode == 0, listing.stderr
-    assert "shiftlens-vignette" in listing.stdout
-    assert '"vignette"' in listing.stdout
-    assert '"slack"' in listing.stdout
+    assert (listed["status"], listed["version"]) == ("ok", "0.2.0")
+    assert [offer["name"] for offer in listed["offers"]] == ["location-scale", "confusions", "vignette", "slack"]
+    run("pytest", "-q", folder=tmp_path / "plugin")
+    settings = [
+        "generator={name: location-scale}", "selector={name: confusions, pairs: 3}", "reports=[html, json, slack]",
+        "factors=[stroke-thickness, vignette]", "trial.samples=200", "trial.rows=200",
+    ]  # fmt: skip
+    run("shiftlens", "demo", "--out", "demo", "--quiet", *(word for change in settings for word in ("--set", change)))
+    results = json.loads((tmp_path / "demo" / "run" / "results.json").read_text())
+    assert results["generator"]["name"] == "location-scale"
+    assert "vignette" in [cause["factor"] for cause in results["causes"]]
+    message = json.loads((tmp_path / "demo" / "run" / "slack.json").read_text())
+    assert message["text"] == results["headline"]

@@ -203,7 +203,7 @@ def test_shapes_without_a_network(tmp_path, shape, message):
 @pytest.mark.slow
 def test_photographs_get_more_latents_and_are_compared_as_the_classifier_sees_them(tmp_path):
     """And what comes back is then nearer to what the classifier says of the real ones than without."""
-    x, names = realdata.cifar(30)
+    x, names = realdata.cifar(12)
     y = np.unique(names, return_inverse=True)[1].astype(np.int64)
     from sklearn.linear_model import LogisticRegression
 
@@ -220,7 +220,7 @@ def test_photographs_get_more_latents_and_are_compared_as_the_classifier_sees_th
     for perceptual in ("off", 10.0):
         folder = tmp_path / str(perceptual)
         folder.mkdir()
-        trained = fit("autoencoder", data, folder, latent=None, steps=150, perceptual=perceptual)
+        trained = fit("autoencoder", data, folder, latent=None, steps=100, perceptual=perceptual)
         rows = np.flatnonzero(data.role == SOURCE)
         z = generatordata.encode(data, trained, rows)
         with torch.no_grad():

@@ -1,6 +1,6 @@
 """Real inference servers for the tests and the benchmark: started on loopback, waited for, stopped by their process id.
 
-Their environments are not ours (other numpy, other protobuf): `.ci/run` makes them of the requirements beside this file
+Their environments are not ours (other numpy, other protobuf): `.ci/run` makes them of the requirements in tests/servers
 and names the folder they stand in with SHIFTLENS_SERVERS: ``triton/``, ``mlserver/`` (virtual environments) and
 ``node/node_modules``.
 """
@@ -19,8 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+from realdata import ROOT
+
+from shiftlens.core.cli import _run_command_line
+
 VARIABLE = "SHIFTLENS_SERVERS"
 PATIENCE = 120  # seconds that a server may take to be ready
+ASK = ROOT / "tests" / "servers" / "ask.py"
 TRITON_IN_WHEEL = "lib/python3.*/site-packages/pytriton/tritonserver"
 
 
@@ -39,6 +45,20 @@ def environment(name: str) -> Path | None:
     folder = os.environ.get(VARIABLE)
     path = Path(folder) / name if folder else None
     return path if path is not None and path.is_dir() else None
+
+
+def needed(name: str) -> Path:
+    """The folder of an environment; the test is skipped where it was not made."""
+    path = environment(name)
+    if path is None:
+        pytest.skip(f"no {name} environment: set {VARIABLE} to the folder that .ci/run makes")
+    return path
+
+
+def exported(run: Path, out: Path, *options: str) -> Path:
+    """``shiftlens export``, as a person calls it; returns the folder."""
+    assert _run_command_line(["export", str(run), "--out", str(out), "--quiet", *options]) == 0
+    return out
 
 
 def free_ports(count: int) -> list[int]:
@@ -66,7 +86,7 @@ def triton(home: Path, repository: Path, scratch: Path) -> Iterator[Server]:
     variables = {
         **os.environ,
         "LD_LIBRARY_PATH": ":".join(map(str, libraries)),
-        "PYTHONPATH": str(wheel.parents[1]),
+        "PATH": f"{home / 'bin'}:{os.environ['PATH']}",  # the stub's Python takes its packages from where this leads
     }
     http, grpc = free_ports(2)
     command = [
