@@ -17,10 +17,11 @@ import numpy.typing as npt
 from shiftlens.core.benchmark import strengths
 from shiftlens.core.benchmark_cases import NAMES, PLANTS, Case
 from shiftlens.core.benchmark_data import Train, has_mnist, image_factors, samples_of, scorer, train_with_plugin
+from shiftlens.core.comparing import Matcher
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.files import write_bytes
 from shiftlens.core.kinds import SOURCE, TARGET, TRIAL, TrainingData
-from shiftlens.core.matching import Matcher, find_changes
+from shiftlens.core.matching import find_changes
 from shiftlens.core.scoring import Scores
 from shiftlens.core.statistics import Floats
 from shiftlens.core.trial import ActiveFactor, Score, randomised_rows
