@@ -238,10 +238,9 @@ def test_the_perceptual_term_can_be_switched_off(word):
 
 @pytest.mark.parametrize("value", ["maybe", True, -1, 1001, float("nan")])
 def test_a_perceptual_weight_that_is_none_is_one_message(value):
-    with pytest.raises(
-        ValidationError, match=r"1 validation error.*\n.*\n.*must be auto, off, or a weight from 0 to 1000"
-    ):
+    with pytest.raises(ValidationError, match="must be auto, off, or a weight from 0 to 1000") as caught:
         AutoencoderSettings(perceptual=value)
+    assert caught.value.error_count() == 1
 
 
 def test_the_perceptual_term_without_a_classifier_says_so(tmp_path):
