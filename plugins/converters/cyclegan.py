@@ -198,8 +198,7 @@ class _Trainee(Trainee):
             _hinge(self.of_source, source, converted, label) + _hinge(self.of_target, target, moved, label),
         )
         if self.student is not None:
-            some = torch.randperm(count)[: max(1, count // 4)]
-            seen = self._held(torch.cat([converted, target[some], source[some]]))
+            seen = self._held(torch.cat([converted, target, source]))
             yield "student", cross_entropy(self.student(seen), self._classified(seen))
 
     def error(self, batch: Batch) -> Tensor:

@@ -18,7 +18,7 @@ class CycleganSettings(ComponentSettings):
     )
     width: int = Field(16, ge=8, le=128, multiple_of=4, description="channels of the first level; deeper ones double")
     blocks: int = Field(2, ge=1, le=12, description="residual blocks in the middle")
-    adversarial: float = Field(0.5, ge=0, description="weight of looking like the source; more is bolder, less stable")
+    adversarial: float = Field(0.3, ge=0, description="weight of looking like the source; more is bolder, less stable")
     matching: float = Field(
         0.3, ge=0, description="weight of looking like the source on average, to the discriminators' eyes"
     )
@@ -27,5 +27,5 @@ class CycleganSettings(ComponentSettings):
     )
     identity: float = Field(1.0, ge=0, description="weight of leaving alone what already is of the source")
     content: float = Field(
-        0.3, ge=0, description="weight of the classifier finding the label on the converted sample; 0: no such term"
+        1.0, ge=0, description="weight of the classifier finding the label on the converted sample; 0: no such term"
     )
