@@ -2,8 +2,8 @@
 
 python ask.py http|grpc ADDRESS MODEL FOLDER [--plain] [--together]: every FOLDER/NAME.npz holds the inputs of one
 request; its outputs are written to NAME.PROTOCOL.out.npz, or the server's error to NAME.PROTOCOL.error.txt. ``--plain``
-sends JSON instead of binary tensors over HTTP. ``--together`` (gRPC only) sends all of them at once, and prints how often
-the server ran the model for them.
+sends JSON instead of binary tensors over HTTP. ``--together`` (gRPC only) sends all of them at once, and prints how
+often the server ran the model for them.
 
 python ask.py config FILE ...: parses each config.pbtxt with Triton's own protobuf schema and prints it as JSON.
 """
