@@ -51,7 +51,7 @@ class GridRow:
         leak: R² of the loss from all of z; ``leak_along``: from z's component along the loss axis alone, None where
             nothing is taken out of z.
         reconstruction: mean squared error of held-out samples.
-        train, measure: seconds; ``train`` is short where another axis of the same case had trained the networks.
+        train, measure: seconds of processor time; ``train`` is short where another axis had trained the networks.
         failure: why there is nothing of all this; an empty string where there is.
     """
 
@@ -132,12 +132,12 @@ class Bench:
 
     def run(self, backend: str, axis: str, steps: int, folder: Path, setup: str) -> GridRow:
         """Train (or go on, or take what is finished in ``folder``) and measure."""
-        begun = time.perf_counter()
+        begun = time.process_time()
         try:
             trained = self._train(backend, axis, steps, folder)
         except TrainingError as error:  # collapsed, diverged, or no factor was found to have shifted: a lost case
-            return self._failed(backend, axis, setup, str(error), time.perf_counter() - begun)
-        measured = time.perf_counter()
+            return self._failed(backend, axis, setup, str(error), time.process_time() - begun)
+        measured = time.process_time()
         encode, decode = functions_of(trained)
         grids, plain = zip(*(self._grids(pair, encode, decode) for pair in self.pairs), strict=True)
         cells = np.stack([grid.cells for grid in grids])
@@ -162,7 +162,7 @@ class Bench:
             leak_along=along,
             reconstruction=float(trained.facts["reconstruction_mse"]),
             train=measured - begun,
-            measure=time.perf_counter() - measured,
+            measure=time.process_time() - measured,
         )
 
     @property

@@ -15,7 +15,7 @@ def table_of(rows: Sequence[GridRow], total: int) -> str:
         f"{len(rows)} of {total} cases.",
         "",
         "| generator | loss axis | cases | ranked right | solved | harmful: loss, feature | harmless: loss, feature "
-        "| fidelity: plain → calibrated | ≥ 0.9 | leak: along, all of z | reconstruction | train, measure: s |",
+        "| fidelity: plain → calibrated | ≥ 0.9 | leak: along, all of z | reconstruction | train, measure: CPU s |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for backend, axis in dict.fromkeys((row.backend, row.axis) for row in rows):

@@ -148,4 +148,3 @@ def test_the_quick_benchmark_ranks_the_planted_cause(tmp_path, capsys):
     assert randomised["ranked"]
     assert randomised["fidelity"] > 0.8
     assert observed["harmless"]["loss"][0] > randomised["harmless"]["loss"][0] + 0.1  # it takes the other one along
-    assert not list((tmp_path / "work" / "networks").iterdir())
