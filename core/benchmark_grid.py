@@ -112,17 +112,10 @@ def run_grid_benchmark(
             progress(done, total)
         stored = (_stored(task.case, wanted, quick, folder) for task in tasks for wanted in task.wanted)
         rows = [row for row in stored if row is not None]
-    return write_table(rows, total, out)
+    return _write_table(rows, total, out)
 
 
-def stored_table(quick: bool, seed: int, out: Path) -> str:
-    """The table of the cases that an unfinished benchmark has stored so far."""
-    tasks = tasks_of(quick, seed)
-    stored = (_stored(task.case, wanted, quick, out / "work") for task in tasks for wanted in task.wanted)
-    return write_table([row for row in stored if row is not None], sum(len(task.wanted) for task in tasks), out)
-
-
-def write_table(rows: list[GridRow], total: int, out: Path | None) -> str:
+def _write_table(rows: list[GridRow], total: int, out: Path | None) -> str:
     """The table as Markdown, and in ``out`` beside the rows as JSON."""
     table = table_of(rows, total)
     if out is not None:

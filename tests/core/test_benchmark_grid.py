@@ -146,5 +146,5 @@ def test_the_quick_benchmark_ranks_the_planted_cause(tmp_path, capsys):
     assert out.strip() == (tmp_path / "grid.md").read_text(encoding="utf-8").strip()
     randomised, observed = rows["confounded", "randomised"], rows["confounded", "observed"]
     assert randomised["ranked"]
-    assert randomised["fidelity"] > 0.8
+    assert randomised["fidelity"] > randomised["fidelity_plain"] + 0.1  # what calibration brings
     assert observed["harmless"]["loss"][0] > randomised["harmless"]["loss"][0] + 0.1  # it takes the other one along
