@@ -312,8 +312,8 @@ def measure_dose(
 def reached_share(change: Change, before: FloatArray, after: FloatArray, delta: Floats) -> float:
     """How much of the wanted movement the measure made: the slope of what it did on what it was asked to do.
 
-    A circular measure that was turned by more than half round is read again on the other side, so samples turned by less
-    are looked at where there are any; what each of them did is taken as near to what was asked as whole turns allow.
+    A circular measure that was turned by more than half round is read again on the other side, so samples turned by
+    less are looked at where there are any; what each did is taken as near to what was asked as whole turns allow.
     """
     period = change.factor.period
     moved = delta + wrapped(change.factor.measure(after) - change.factor.measure(before) - delta, period)
