@@ -44,6 +44,7 @@ WARMUP = 0.05  # of the training, in which the others' advice gains weight
 NOISE = (
     0.1  # in the network's units, before the student looks: what is too fine to survive it does not count as content
 )
+CALM = 0.1  # weight of the moves' urge: once at the end of its reach, a move has no gradient to come back by
 COARSE = 8  # px or values a side, to which samples are averaged before their distribution is compared
 DIRECTIONS = 64  # along which it is compared
 UNIT_ROWS = 512  # rows that the distance before any conversion is taken from
@@ -184,7 +185,8 @@ class _Trainee(Trainee):
         )
         cycle = (back_target - target).abs().mean() + (back_source - source).abs().mean()
         same = (same_source - source).abs().mean()
-        loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike)
+        urge = (self.to_source.move.urge(target) ** 2).mean() + (self.to_target.move.urge(source) ** 2).mean()
+        loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike) + CALM * urge
         advised = settings.adversarial * sum(told)
         if self.student is not None:
             seen = self._held(converted) + NOISE * torch.randn_like(converted)

@@ -28,7 +28,7 @@ INNER = 12  # shorter side from which another level is added
 WIDEST = 96  # channels
 SCALE_ROWS = 4096
 REACH = 0.9  # of every entry of the affine map, which so can turn a sample by 60 degrees, but not throw it out
-SLOWNESS = 0.2  # by which it learns more slowly than the layers: a bad move is hard to come back from
+SLOWNESS = 0.1  # by which it learns more slowly than the layers: a bad move is hard to come back from
 
 _CONV: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
@@ -175,8 +175,13 @@ class _Move(nn.Module):
         self.register_buffer("places", torch.tensor(places, dtype=torch.float32))
         self.picture = (height, width)
 
+    def urge(self, x: Tensor) -> Tensor:
+        """What the map follows from, ``(N, 6)`` or ``(N, 2)``; far from 0 its entries are at the end of their reach."""
+        urge: Tensor = SLOWNESS * self.read(x)
+        return urge
+
     def forward(self, x: Tensor) -> Tensor:
-        found = REACH * torch.tanh(SLOWNESS * self.read(x))
+        found = REACH * torch.tanh(self.urge(x))
         wide = x if x.ndim == 4 else x[:, :, None]
         if x.ndim == 4:
             change = self.places @ found.reshape(-1, 3, 2)  # (N, values, 2)
