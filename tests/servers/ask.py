@@ -43,11 +43,14 @@ def ask(protocol: str, address: str, model: str, folder: Path, plain: bool, toge
             Path(f"{base}.error.txt").write_text(str(error))
 
     paths = [path for path in sorted(folder.glob("*.npz")) if not path.name.endswith(".out.npz")]
-    before = _executions(connection, model) if together else 0
-    with ThreadPoolExecutor(len(paths) if together else 1) as pool:
-        list(pool.map(send, paths))
     if together:
+        before = _executions(connection, model)
+        with ThreadPoolExecutor(len(paths)) as pool:
+            list(pool.map(send, paths))
         print(_executions(connection, model) - before)
+    else:  # here and in no thread of its own: the client for HTTP can be used by the thread that made it alone
+        for path in paths:
+            send(path)
 
 
 def _executions(connection, model) -> int:
