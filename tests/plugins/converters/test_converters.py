@@ -55,7 +55,6 @@ def before_and_after(data: ConversionData, trained: TrainedConverter) -> tuple[f
         ("latent-transport", "series", None),
         ("latent-transport", "tabular", None),
         pytest.param("cyclegan", "image", 120, marks=pytest.mark.slow),
-        pytest.param("cyclegan", "series", 200, marks=pytest.mark.slow),
     ],
 )
 def test_unseen_target_samples_come_nearer_to_the_source_and_are_classified_rightly_again(name, kind, steps, tmp_path):
