@@ -28,8 +28,8 @@ from shiftlens.core.training import pick_device, seeded
 from shiftlens.plugins.generators import shiftlens_generators
 from shiftlens.plugins.generators.blocks import decoder_network, encoder_network
 
-REPEATS = 5
-SIDES = (32, 64)
+REPEATS = 3
+SIDES = (32,)
 
 
 def main() -> None:

@@ -101,17 +101,17 @@ def _run(
 ) -> Row:
     rng = np.random.default_rng([case.seed, 103])
     planted = [name for name in (case.unseen, case.seen) if name]
-    strengths = _strengths(case.mode, len(target[0]), rng)
+    parts = strengths(case.mode, len(target[0]), rng)
     source_scores = score(*source)
     truth = {
-        name: _truth(PLANTS[name], strengths[i], source, source_scores, score, rng)
+        name: _truth(PLANTS[name], parts[i], source, source_scores, score, rng)
         for i, name in enumerate((case.unseen, case.seen))
         if name
     }
     changed = target[0]
     for i, name in enumerate((case.unseen, case.seen)):
         if name:
-            changed = PLANTS[name](changed, strengths[i], rng)
+            changed = PLANTS[name](changed, parts[i], rng)
     target_scores = score(changed, target[1])
     begun = time.perf_counter()
     found = find_causes(
@@ -160,7 +160,8 @@ def _told(found: CausesFound) -> bool:
     )
 
 
-def _strengths(mode: Mode, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def strengths(mode: Mode, count: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Strengths ``(count,)`` of the unseen and of the seen change in each target sample."""
     if mode == "fixed":
         return np.ones(count), np.ones(count)
     first = rng.uniform(0, 1, count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import tempfile
@@ -14,9 +15,10 @@ import numpy as np
 
 from shiftlens.core.domain import Domain, FloatArray, IntArray
 from shiftlens.core.errors import InputError
+from shiftlens.core.files import write_bytes
 from shiftlens.core.host import Host
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import Classifier, Factor
+from shiftlens.core.kinds import Classifier, Factor, ProvidedClassifier
 from shiftlens.core.scoring import Scores, probabilities_of, score_batch
 from shiftlens.core.statistics import Floats
 from shiftlens.core.trial import ActiveFactor, Score
@@ -40,13 +42,18 @@ def samples_of(data: str, seed: int, shipped_only: bool = False) -> tuple[FloatA
     if data == "photographs":
         x, y = _photographs()
     else:
-        masks, y = _shipped_digits() if shipped_only or _file("mnist.npz") is None else _mnist()
+        masks, y = _shipped_digits() if shipped_only or not has_mnist() else _mnist()
         colour = np.array([0.9, 0.25, 0.2]) + rng.uniform(-0.08, 0.08, (len(masks), 3))
         ground = np.array([0.12, 0.12, 0.14]) + rng.uniform(-0.05, 0.05, (len(masks), 3))
         ink = masks[:, None]
         x = (ground[:, :, None, None] * (1 - ink) + colour[:, :, None, None] * ink).astype(np.float32)
     order = rng.permutation(len(x))[:MOST_SAMPLES]
     return x[order], y[order]
+
+
+def has_mnist() -> bool:
+    """Whether the data folder holds MNIST; else the digits that ship with scikit-learn are used."""
+    return _file("mnist.npz") is not None
 
 
 def _file(name: str) -> Path | None:
@@ -119,23 +126,29 @@ def scorer(predict: Predict) -> Score:
     return score
 
 
-def train_with_plugin(x: FloatArray, labels: IntArray, seed: int) -> Predict:
-    """Train with the plugin ``trained``, and predict with the file that it exports."""
+def train_with_plugin(x: FloatArray, labels: IntArray, seed: int, kept: Path | None = None) -> Predict:
+    """Train with the plugin ``trained``, and predict with the file that it exports.
+
+    A folder ``kept`` keeps that file: another call with the same samples and seed does not train again.
+    """
     from shiftlens.export.session import Session
 
-    component = Host().find(Classifier, "trained")
-    domain = Domain(x, x.shape[1:], "image", np.array([str(label) for label in labels]))
-    with tempfile.TemporaryDirectory() as folder:
-        worker = component.build(component.settings.model_validate({"train": {"epochs": EPOCHS}}))
-        provided = worker(domain, Job(Path(folder), seed, "cpu"))
-        session = Session(provided.onnx, device="cpu")
+    names = [str(label) for label in labels]
+    with tempfile.TemporaryDirectory() as temporary:
+        digest = hashlib.sha256(f"{seed} {names}".encode() + np.ascontiguousarray(x).tobytes()).hexdigest()
+        path = (kept or Path(temporary)) / f"{digest[:16]}.onnx"
+        if not path.is_file():
+            component = Host().find(Classifier, "trained")
+            worker = component.build(component.settings.model_validate({"train": {"epochs": EPOCHS}}))
+            domain = Domain(x, x.shape[1:], "image", np.array(names))
+            provided: ProvidedClassifier = worker(domain, Job(Path(temporary), seed, "cpu"))
+            assert provided.onnx is not None
+            write_bytes(path, provided.onnx.read_bytes())
+        session = Session(path, device="cpu")
     (name,) = (tensor.name for tensor in session.inputs)
     (result,) = (tensor.name for tensor in session.outputs)
-    # Class names are sorted as text: bring the columns back into the order of the numbers.
-    order = np.argsort([int(c) for c in provided.classes])
 
-    def predict(batch: FloatArray) -> FloatArray:
-        outputs = probabilities_of(session.run(**{name: batch})[result], provided.output)
-        return np.asarray(outputs[:, order], dtype=np.float32)
+    def predict(batch: FloatArray) -> FloatArray:  # the columns are the classes, sorted as numbers
+        return np.asarray(probabilities_of(session.run(**{name: batch})[result], "logits"), dtype=np.float32)
 
     return predict

@@ -331,20 +331,25 @@ def schema() -> None:
 
 
 @cli.command()
-@click.option("--quick", is_flag=True, help="Four cases on the digits that ship with scikit-learn.")
+@click.option("--grid", is_flag=True, help="Does the loss axis move what costs accuracy? Every generator and axis.")
+@click.option("--quick", is_flag=True, help="Few cases, on the digits that ship with scikit-learn.")
 @click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for causes.md and causes.json.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the table and the figures behind it.")
 @quiet
-def benchmark(quick: bool, seed: int, workers: int, out: Path | None, quiet: bool) -> None:
+def benchmark(grid: bool, quick: bool, seed: int, workers: int, out: Path | None, quiet: bool) -> None:
     """Planted causes on real images: right verdicts, false alarms, coverage, time, beside two naive answers."""
-    from shiftlens.core.benchmark import run_benchmark
     from shiftlens.core.host import Host
+
+    if grid:
+        from shiftlens.core.benchmark_grid import run_grid_benchmark as run
+    else:
+        from shiftlens.core.benchmark import run_benchmark as run
 
     host = Host()
     with _shown(host, quiet):
         host.notify("stage_started", stage="benchmark")
-        table = run_benchmark(
+        table = run(
             quick,
             seed,
             lambda done, total, **values: host.notify("step", stage="benchmark", done=done, total=total, values=values),

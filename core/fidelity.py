@@ -15,6 +15,7 @@ LOW_FIDELITY = 0.6
 USUAL = 0.95  # quantile of the distances between real samples up to which a cell lies where real samples do
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite
 RIDGE = 1e-3
+CHUNK = 512  # points whose distances are held in memory at once
 
 
 def fidelity(requested: Array, measured: Array) -> Fidelity:
@@ -119,9 +120,12 @@ def realism(cells: FloatArray, real: FloatArray) -> Realism | None:
 
 def _nearest(points: FloatArray, real: FloatArray, others: bool = False) -> Array:
     """``(n,)`` distance of each point to the nearest real sample; with ``others`` the points are those samples."""
-    points, real = np.asarray(points, dtype=np.float64), np.asarray(real, dtype=np.float64)
-    squares = (points**2).sum(1)[:, None] - 2 * points @ real.T + (real**2).sum(1)
-    if others:
-        np.fill_diagonal(squares, np.inf)
-    nearest: Array = np.sqrt(np.maximum(squares.min(axis=1), 0.0))
+    real = np.asarray(real, dtype=np.float64)
+    nearest = np.empty(len(points))
+    for start in range(0, len(points), CHUNK):
+        here = np.asarray(points[start : start + CHUNK], dtype=np.float64)
+        squares = (here**2).sum(1)[:, None] - 2 * here @ real.T + (real**2).sum(1)
+        if others:
+            squares[np.arange(len(here)), start + np.arange(len(here))] = np.inf
+        nearest[start : start + CHUNK] = np.sqrt(np.maximum(squares.min(axis=1), 0.0))
     return nearest

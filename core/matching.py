@@ -198,7 +198,10 @@ def _without_the_needless(matcher: Matcher, plan: Plan, units: dict[str, float],
 def _rivals(
     matcher: Matcher, plan: Plan, left: float, units: dict[str, float], steps: list[Step]
 ) -> dict[str, list[str]]:
-    """For each change of the plan the factors that do as well in its place: tried for those that came near at first."""
+    """For each change of the plan the factors that do as well in its place: tried for those that came near at first.
+
+    Where both together do better than either, both changed, and neither is the other's rival.
+    """
     by_name = {factor.name: factor for factor in matcher.factors}
     names = [change.name for change in plan]
     found: dict[str, list[str]] = {}
@@ -215,6 +218,9 @@ def _rivals(
             change, unit = guess(factor, factor.measure(base), factor.measure(matcher.fit.target))
             swapped = (*plan[:place], change, *plan[place + 1 :])
             fitted = refine(matcher, matcher.fit, swapped, {**units, name: unit}, 3, shape_free)
-            if matcher.distance(fitted.plan, matcher.check) < left + 0.1 * (nothing - best):
+            if matcher.distance(fitted.plan, matcher.check) >= left + 0.1 * (nothing - best):
+                continue
+            both = refine(matcher, matcher.fit, (*plan, change), {**units, name: unit}, 2, shape_free).plan
+            if left - matcher.distance(both, matcher.check) < max(WORTH_ADDING * left, LEAST_GAIN):
                 found.setdefault(step.added, []).append(name)
     return found

@@ -169,7 +169,7 @@ def _gap(data: Compared) -> tuple[float, float, float]:
 
 
 def _error(values: Floats) -> float:
-    return float(values.std()) / np.sqrt(len(values))
+    return float(values.std() / np.sqrt(len(values)))
 
 
 def _settled(rise: Floats, doubt: float, worth: float | None, wanted: float) -> bool:

@@ -310,9 +310,16 @@ def measure_dose(
 
 
 def reached_share(change: Change, before: FloatArray, after: FloatArray, delta: Floats) -> float:
-    """How much of the wanted movement the measure made: the slope of what it did on what it was asked to do."""
-    moved = wrapped(change.factor.measure(after) - change.factor.measure(before), change.factor.period)
+    """How much of the wanted movement the measure made: the slope of what it did on what it was asked to do.
+
+    A circular measure that was turned by more than half round is read again on the other side, so samples turned by
+    less are looked at where there are any; what each did is taken as near to what was asked as whole turns allow.
+    """
+    period = change.factor.period
+    moved = delta + wrapped(change.factor.measure(after) - change.factor.measure(before) - delta, period)
     known = np.isfinite(moved) & np.isfinite(delta)
+    if period and (less := known & (np.abs(delta) <= period / 2)).any():
+        known = less
     wanted = float((delta[known] ** 2).sum())
     return float((moved[known] * delta[known]).sum() / wanted) if wanted > 0 else 1.0
 

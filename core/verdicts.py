@@ -272,10 +272,11 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
         if c.safe_until is not None and c.shift is not None
     ]
     names = _listed([c.factor for c in harmful])
+    vary = "varies" if len(harmful) == 1 else "vary"
     until = f"; until then {_listed(limits)}" if limits else ""
     return Remedy(
         advice="retrain",
-        sentence=f"Retrain with samples whose {names} varies as in the target (augmentation.yaml makes them){until}.",
+        sentence=f"Retrain with samples whose {names} {vary} as in the target (augmentation.yaml makes them){until}.",
     )
 
 

@@ -9,10 +9,11 @@ Only what ships with shiftlens is told, whatever else is installed.
 from __future__ import annotations
 
 import sys
+import tomllib
 from pathlib import Path
 
 from writing import command_line, hooks, included, python_api, results, rules, settings
-from writing.source import HOOKS
+from writing.source import HOOKS, HOST
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
@@ -45,8 +46,19 @@ def navigation() -> str:
     return text
 
 
+def not_installed() -> set[str]:
+    """Rooms of plugins that pyproject.toml names and the installed shiftlens does not: their pages would be empty."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"][
+        "shiftlens"
+    ]
+    return set(declared) - {plugin.name for plugin in HOST.plugins if plugin.distribution == "shiftlens"}
+
+
 def main(arguments: list[str]) -> int:
     """Write or compare; 1 where a comparison fails."""
+    if missing := not_installed():
+        print(f"install shiftlens again: {', '.join(sorted(missing))} came after; pip install -e .", file=sys.stderr)
+        return 1
     wanted = {**pages(), NAVIGATION: navigation()}
     stale = [path for path in sorted(REFERENCE.rglob("*.md")) if path not in wanted]
     differs = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]

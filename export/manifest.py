@@ -10,15 +10,16 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import shiftlens
 from shiftlens.core.errors import BundleError
 from shiftlens.core.files import sha256_of, write_text
 from shiftlens.core.grid import LARGEST_SIDE
 
 FORMAT = 2
+VERSION = metadata.version("shiftlens")
 MANIFEST = "manifest.json"
 GRID = "grid.onnx"
 CONVERTED = "converted"  # the converter's output: one graph cannot call both its input and its output x
@@ -144,7 +145,7 @@ def write_manifest(
     shape = tuple(sample_shape)
     manifest = Manifest(
         format=FORMAT,
-        shiftlens=shiftlens.__version__,
+        shiftlens=VERSION,
         name=name,
         kind=kind,
         sample_shape=shape,
@@ -219,7 +220,7 @@ def read_manifest(folder: Path) -> Manifest:
     if version != FORMAT:
         made = f" by shiftlens {raw['shiftlens']}" if isinstance(raw, dict) and "shiftlens" in raw else ""
         raise BundleError(
-            f"{path} was written{made} in format {version}; shiftlens {shiftlens.__version__} reads format {FORMAT}: "
+            f"{path} was written{made} in format {version}; shiftlens {VERSION} reads format {FORMAT}: "
             "export the run again with this version, or install the other"
         )
     manifest = _parsed(path, raw)

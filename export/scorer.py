@@ -95,6 +95,8 @@ def scorer(bundle: Bundle, classifier: Any) -> Any:
         *graphs.glue(AS_PROBABILITIES[manifest.classifier_output]),
         *graphs.glue(MEASURED[manifest.loss.name].format(eps=manifest.loss.settings.get("eps"))),
     ]
+    used = {name for node in nodes for name in node.input}  # a loss does not need every constant
+    nodes = [node for node in nodes if node.op_type != "Constant" or node.output[0] in used or "/" in node.output[0]]
     single = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,

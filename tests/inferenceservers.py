@@ -1,8 +1,8 @@
 """Real inference servers for the tests and the benchmark: started on loopback, waited for, stopped by their process id.
 
 Their environments are not ours (other numpy, other protobuf): `.ci/run` makes them of the requirements in tests/servers
-and names the folder they stand in with SHIFTLENS_SERVERS: ``triton/``, ``mlserver/`` (virtual environments) and
-``node/node_modules``.
+and names the folder they stand in with SHIFTLENS_SERVERS: ``triton/``, ``mlserver/`` (virtual
+environments), ``node/node_modules`` and ``browser/node_modules``.
 """
 
 from __future__ import annotations

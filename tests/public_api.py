@@ -1,8 +1,8 @@
 """The public API as lines of text, item by item, and the one of the last release to compare it with.
 
     python tests/public_api.py            print what has changed since the last release
-    python tests/public_api.py --write    renew public_api.txt, at a release; refused while the changelog
-                                                    does not name every change
+    python tests/public_api.py --write    renew public_api.txt, at a release; refused while the changelog does not name
+                                          every change. Before the first release nothing is promised: never refused
 
 An item is named in the changelog by its name in backticks (`Factor.unit`, `shiftlens run --until`,
 `generator vae.latent`), or by that of the new thing it is a part of. What is public stands in docs/compatibility.md.
@@ -79,6 +79,11 @@ def unnamed(found: dict[str, str], changelog: str) -> dict[str, str]:
         return whole != name and found.get(whole) == found[name] != "" and is_named(whole)
 
     return {name: what for name, what in found.items() if not is_named(name)}
+
+
+def is_released(changelog: str, version: str) -> bool:
+    """Whether the changelog has a section of that version."""
+    return re.search(rf"^## \[?{re.escape(version)}\b", changelog, flags=re.MULTILINE) is not None
 
 
 def since_the_last_release(changelog: str, version: str) -> str:
@@ -188,13 +193,15 @@ def main(arguments: list[str]) -> int:
     found = changes(before, api) if before else {}
     for name, what in found.items():
         print(f"`{name}` {what}")
-    missing = unnamed(found, since_the_last_release(CHANGELOG.read_text(encoding="utf-8"), version))
+    changelog = CHANGELOG.read_text(encoding="utf-8")
+    missing = unnamed(found, since_the_last_release(changelog, version))
     if missing:
         print(f"\nnot named in CHANGELOG.md: {', '.join(f'`{name}`' for name in missing)}", file=sys.stderr)
-        return 1
-    if "--write" in arguments:
+    refused = bool(missing) and is_released(changelog, version)
+    if "--write" in arguments and not refused:
         write(api)
-    return 0
+        return 0
+    return 1 if missing else 0
 
 
 if __name__ == "__main__":

@@ -526,9 +526,6 @@ def tidies(self, run):
 
 
 def copied(bundle, out):
-    from shiftlens.export.bundle import Bundle
-
-    Bundle.open(bundle)
     for name in ("encoder.onnx", "decoder.onnx", "manifest.json"):
         (out / name).write_bytes((bundle / name).read_bytes())
 
@@ -555,11 +552,6 @@ def cut_short(bundle, out):
 def marked(bundle, out):
     copied(bundle, out)
     (bundle / "deployed").write_text("yes")
-
-
-def believing(bundle, out):
-    for path in bundle.glob("*.onnx"):
-        (out / path.name).write_bytes(path.read_bytes())
 
 
 GOOD = {
@@ -677,5 +669,4 @@ BREAKERS = {
     "target-the-same-each-time": target(with_clock),
     "target-moves-to-another-machine": target(with_path),
     "target-models-still-run": target(cut_short),
-    "target-refuses-a-broken-bundle": target(believing),
 }

@@ -5,6 +5,7 @@ From here on numpy and ONNX Runtime do all the work; torch is not imported.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -193,19 +194,23 @@ def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figu
     if predict is None:
         return None
 
-    def scored(x: FloatArray, label: IntArray) -> Scores:
-        starts = range(0, len(x), size)
-        return join([score_batch(predict(x[i : i + size]), label[i : i + size], context.loss) for i in starts])
+    def scored(read: Callable[[slice], FloatArray], label: IntArray) -> Scores:
+        parts = [slice(start, start + size) for start in range(0, len(label), size)]
+        return join([score_batch(predict(read(part)), label[part], context.loss) for part in parts])
 
     generated = ~figures["real"]
     labels = context.generator_labels("source")[[pair.source for pair in pairs]]
-    own = scored(cells[generated], np.broadcast_to(labels[:, None, None], generated.shape)[generated])
-    real, first = [], []
-    for role in DOMAINS:
-        rows, scores = _evenly(len(context.domain(role))), context.scores(role)
-        real.append(scored(context.domain(role).batch(rows), context.generator_labels(role)[rows]))
-        first.append(Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows]))
-    second, known = join(real), join(first)
+    made = cells[generated]
+    own = scored(lambda part: made[part], np.broadcast_to(labels[:, None, None], generated.shape)[generated])
+
+    def of_real(role: str) -> tuple[Scores, Scores]:
+        """Both classifiers on real samples of a domain."""
+        domain, first = context.domain(role), context.scores(role)
+        rows = _evenly(len(domain))
+        known = Scores(first.loss[rows], first.label[rows], first.prediction[rows], first.confidence[rows])
+        return known, scored(lambda part: domain.batch(rows[part]), context.generator_labels(role)[rows])
+
+    known, second = (join(list(parts)) for parts in zip(*map(of_real, DOMAINS), strict=True))
     return {
         "fidelity": fidelity(figures["requested"][generated], own.loss).spearman,
         "agreement": float((own.prediction == figures["prediction"][generated]).mean()),

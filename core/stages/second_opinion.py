@@ -6,13 +6,17 @@ classifier, of another seed and mostly of another make, is not fooled by it.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from shiftlens.core.errors import TrainingError
 from shiftlens.core.kinds import SOURCE, TrainingData
 from shiftlens.core.stages.context import SECOND_OPINION, Context, Outcome, Stage
+
+logger = logging.getLogger("shiftlens")
 
 
 def work(context: Context) -> Outcome:
@@ -38,7 +42,12 @@ def work(context: Context) -> Outcome:
         kind=source.kind,
         classes=len(context.classes),
     )
-    second = learn(data, replace(job, seed=job.seed + 1))
+    try:
+        second = learn(data, replace(job, seed=job.seed + 1))
+    except TrainingError as error:  # a check that cannot be made is no reason to end the run
+        logger.warning("no second classifier looks at the grid's cells: %s", error)
+        (context.run.path / SECOND_OPINION).unlink(missing_ok=True)
+        return Outcome()
     path = context.run.path / SECOND_OPINION
     rows = np.arange(len(source))
     example = torch.from_numpy(source.batch(np.resize(rows, 2)))

@@ -146,7 +146,7 @@ def moves_as_asked(subject: FactorSubject) -> None:
 def the_same_under_a_seed(subject: FactorSubject) -> None:
     """All randomness of ``shift`` comes from the generator it is given; measuring has none."""
     first = subject.moved(subject.x, subject.step, seed=3)
-    np.random.seed(1)  # noqa: NPY002  # a factor that draws from the global numbers is what is looked for
+    np.random.random(7)  # noqa: NPY002  # a factor that draws from the global numbers is what is looked for
     second = subject.moved(subject.x, subject.step, seed=3)
     expect(np.array_equal(first, second), "the same samples from the same seed", "they differ")
     again = subject.made.measure(subject.x)

@@ -24,6 +24,7 @@ from shiftlens.core.results import (
     Distribution,
     DosePoint,
     GridSize,
+    Interaction,
     Leak,
     PairResult,
     PerDomain,
@@ -126,6 +127,8 @@ class Scene:
                 share=1 - explained, ci=(0.9 - explained, 1.1 - explained), sentence=text("The rest has no name."),
             ),
             fidelity=fidelity(np.array([c.requested for c in cells]), np.array([c.measured for c in cells])),
+            loss_name=text("cross-entropy"), loss_unit=text("nats"),
+            interactions=[] if bare else [self._interaction(text)],
             leak=Leak(r2=None if bare else 0.0), grid=GridSize(features=SIDE, losses=SIDE), pairs=pairs,
             curves=[] if bare else [
                 Curve(name=text("classifier"), rows=[{"epoch": 1.0, "loss": float(before.mean())}])
@@ -138,6 +141,15 @@ class Scene:
             ),
         )  # fmt: skip
         return results, arrays
+
+    def _interaction(self, text: Callable[[str], str]) -> Interaction:
+        """What both changes cost together, beyond the sum of what each costs alone."""
+        together, ci = self.effect(FADE, OFFSET)
+        alone = self.effect(FADE, 0.0)[0] + self.effect(0.0, OFFSET)[0]
+        return Interaction(
+            factors=(text("fading"), text("lift")), effect=together - alone, ci=(ci[0] - alone, ci[1] - alone),
+            sentence=text("Together they cost as much as each alone."),
+        )  # fmt: skip
 
     def _accuracy(self, x: FloatArray) -> float:
         return float((self.classifier(x).argmax(1) == self.label).mean())
@@ -156,7 +168,8 @@ class Scene:
                 Cause(
                     factor=text(name), verdict=verdict, effect=effect, ci=ci, share=min(1.0, effect / max(gap, 1e-6)),
                     share_ci=(0.0, 1.0), shift=Shift(source=0.0, target=max(fade, offset), unit=text("share")),
-                    evidence="intervention", dose=dose, sentence=text(f"{name.capitalize()} is {verdict}."),
+                    rivals=[text("blur")], shadow_of=[text("haze")], evidence="intervention", dose=dose,
+                    sentence=text(f"{name.capitalize()} is {verdict}."),
                 )
             )  # fmt: skip
         return found

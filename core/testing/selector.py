@@ -86,7 +86,7 @@ def from_small_to_large_loss(subject: SelectorSubject) -> None:
 @rule("selector", "the-same-under-a-seed")
 def the_same_under_a_seed(subject: SelectorSubject) -> None:
     """All randomness comes from the ``rng`` it is given: the same seed gives the same pairs in the same order."""
-    np.random.seed(1)  # noqa: NPY002  # a selector that draws from the global numbers is what is looked for
+    np.random.random(7)  # noqa: NPY002  # a selector that draws from the global numbers is what is looked for
     again = subject.pick(candidates())
     expect(again == subject.pairs, "the same pairs from the same seed", f"{again[:3]} after {subject.pairs[:3]}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SERVING = "On a server"
+SERVING = "Deploy"
 
 
 def benchmarks(root: Path) -> dict[str, str]:

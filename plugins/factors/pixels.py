@@ -87,17 +87,18 @@ def figure(x: FloatArray) -> Figure:
     away = highest(np.abs(x - ground[:, :, None, None]))  # (N, H, W)
     peak = peak_of(away)
     # The test is made on smoothed samples, so that noise on a plain ground does not hide it.
-    part = highest(np.abs(noise_free(x, first=2) - ground[:, :, None, None])) / np.maximum(peak, 1e-6)[:, None, None]
-    on_ground, between = part < 0.15, (part >= 0.2) & (part < 0.5)
+    unit = np.maximum(peak, np.float32(1e-6))[:, None, None]
+    calm = np.asarray(highest(np.abs(noise_free(x, first=2) - ground[:, :, None, None])) / unit, dtype=np.float32)
+    on_ground, between = calm < 0.15, (calm >= 0.2) & (calm < 0.5)
     along = np.concatenate([on_ground[:, 0], on_ground[:, -1], on_ground[:, :, 0], on_ground[:, :, -1]], axis=1)
     # Most of the border is ground, a good part of the sample is, and little lies between figure and ground.
     plain = (peak > 0.1) & (along.mean(1) > 0.6) & (on_ground.mean((1, 2)) > 0.25) & (between.mean((1, 2)) < 0.3)
     if plain.mean() < PHOTOGRAPHS:  # a bird before an even sky is measured as the photographs around it are
         plain[:] = False
-    mask = np.clip(away / np.maximum(peak, 1e-6)[:, None, None], 0, 1)
+    mask = np.clip(np.asarray(away / unit, dtype=np.float32), 0, 1)
     weight = mask**8
     colour = np.einsum("nchw,nhw->nc", x, weight) / np.maximum(weight.sum((1, 2)), 1e-6)[:, None]
-    return Figure(plain, ground, colour.astype(np.float32), mask, peak, part)
+    return Figure(plain, ground, colour.astype(np.float32), mask, peak, calm)
 
 
 def peak_of(away: FloatArray) -> FloatArray:

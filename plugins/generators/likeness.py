@@ -43,7 +43,7 @@ class Likeness(nn.Module):
     def __init__(self, scale: Scale, student: Student | None, settings: GeneratorSettings) -> None:
         super().__init__()
         self.scale, self.student = scale, student
-        self.weight = float(settings.perceptual) / MSE_WEIGHT if student is not None else 0.0
+        self.weight = 0.0 if student is None else float(settings.perceptual) / MSE_WEIGHT
 
     def forward(self, again: Tensor, x: Tensor) -> Tensor:
         error = (again - x).float().square().flatten(1).mean(1)

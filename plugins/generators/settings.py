@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field, field_validator
 
 from shiftlens.core.kinds import ComponentSettings
 
 LossAxisName = Literal["auto", "joint", "observed", "randomised"]
 USUAL_LATENT, PHOTOGRAPHS_LATENT = 32, 128
 USUAL_STEPS, PHOTOGRAPHS_STEPS = 600, 1000
-
-
-def _off(value: object) -> object:
-    """YAML reads a bare off as false; both mean a weight of 0."""
-    return 0.0 if value is False or value == "off" else value
-
-
-Perceptual = Annotated[Literal["auto"] | Annotated[float, Field(ge=0, le=1000)], BeforeValidator(_off)]
+HEAVIEST = 1000.0  # of the perceptual term
 
 
 class GeneratorSettings(ComponentSettings):
@@ -31,7 +24,7 @@ class GeneratorSettings(ComponentSettings):
         description="dimensions of z; fewer blur the samples, more hold noise; left out: 32, 128 for photographs, "
         "fewer for short samples",
     )
-    perceptual: Perceptual = Field(
+    perceptual: float | Literal["auto"] = Field(
         "auto",
         description="weight of how alike the classifier finds a sample and what comes back, beside 100 x the squared "
         "error; off: pixels alone; auto: 1 for photographs, off for drawings, series and vectors",
@@ -49,6 +42,16 @@ class GeneratorSettings(ComponentSettings):
     patience: int = Field(
         6, ge=1, description="looks at the held-out rows (every 50 steps) without gain before stopping"
     )
+
+    @field_validator("perceptual", mode="before")
+    @classmethod
+    def _weight(cls, value: object) -> object:
+        """YAML reads a bare off as false; both mean a weight of 0."""
+        if value is False or value == "off":
+            return 0.0
+        if value == "auto" or (isinstance(value, int | float) and value is not True and 0 <= value <= HEAVIEST):
+            return value
+        raise ValueError(f"must be auto, off, or a weight from 0 to {HEAVIEST:g}")
 
 
 class AutoencoderSettings(GeneratorSettings):

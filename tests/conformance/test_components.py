@@ -123,10 +123,14 @@ def few_steps(folder: Path) -> dict[str, Any]:
     return {"steps": 60}
 
 
+def small_networks(folder: Path) -> dict[str, Any]:
+    return {"steps": 150, "width": 8, "batch": 16}
+
+
 SETTINGS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "npz": npz, "image-folder": image_folder, "wav-folder": wav_folder, "csv": table, "parquet": parquet,
     "trained": train, "onnx": onnx, "torch-export": torch_export, "callable": in_python, "indices": chosen_pairs,
-    "autoencoder": few_steps, "vae": few_steps, "gan": few_steps, "cyclegan": few_steps,
+    "autoencoder": few_steps, "vae": few_steps, "gan": few_steps, "cyclegan": small_networks,
     "column": lambda folder: {"column": 2},
 }  # fmt: skip
 OWN: dict[str, Callable[[], Any]] = {name: lambda: spoken(4)[0] for name in ("pitch", "speed", "bandwidth")}

@@ -98,7 +98,6 @@ def test_doctor_shows_load_times_and_points_out_heavy_imports(site: Path) -> Non
     assert found["plugin_seconds"]["acme-heavy:main"] > found["plugin_seconds"]["acme-good:main"] >= 0
     assert any("acme-heavy:main imports sklearn when it is loaded" in problem for problem in found["problems"])
     assert any("acme-raises:main is left out" in problem for problem in found["problems"])
-    assert "acme-good:main" in shiftlens(site, "doctor").stdout
 
 
 def test_a_broken_distribution_cannot_be_checked_and_says_why(site: Path) -> None:

@@ -101,3 +101,28 @@ def test_a_randomised_axis_moves_nothing_at_position_zero():
     loss, before = rng.exponential(1, (2, 400))
     axis = fit_randomised(rng.normal(5, 1, (400, 2)), loss, before, np.zeros(400, int), 1, SCALE)
     assert abs(axis(np.array([SCALE.ends[0]]), np.zeros(1, int))).max() < 1e-9
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 10), st.floats(-5, 5))
+def test_the_axis_follows_the_latents_units(seed, unit, shift):
+    rng = np.random.default_rng(seed)
+    loss, before = rng.exponential(1, (2, 300))
+    latent, label = rng.normal(size=(300, 4)), rng.integers(0, 3, 300)
+    fits = (
+        lambda x: fit_randomised(x, loss, before, label, 3, SCALE),
+        lambda x: fit_observed(x, loss, label, 3, SCALE),
+    )
+    for fit in fits:
+        np.testing.assert_allclose(fit(unit * latent + shift).slope, unit * fit(latent).slope, atol=2e-3 * max(unit, 1))
+
+
+@given(st.integers(0, 10_000))
+def test_what_the_axis_has_taken_out_is_not_found_again(seed):
+    rng = np.random.default_rng(seed)
+    count = 2000
+    label, before = rng.integers(0, 2, count), rng.exponential(1, count)
+    loss = before + rng.exponential(1, count)
+    latent = rng.normal(size=(count, 3)) + np.outer(SCALE.position(loss), rng.normal(size=3))
+    axis = fit_randomised(latent, loss, before, label, 2, SCALE)
+    again = fit_randomised(latent - axis(loss, label), loss, before, label, 2, SCALE)
+    assert abs(again.slope).max() < 0.05 * max(1.0, abs(axis.slope).max())

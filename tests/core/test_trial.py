@@ -61,6 +61,16 @@ def test_dose_response_starts_at_nothing_and_reaches_the_full_value(samples):
     assert t.reached_share(change, states[0], states[-1], np.full(len(x), 0.5)) == pytest.approx(1, abs=1e-4)
 
 
+def test_what_a_turn_reached_is_told_for_turns_beyond_half_round_too(samples):
+    x, _ = samples
+    change = t.Change(active("direction", Direction()), 170.0, spread=25.0)
+    own = t.individual_parts(["direction"], len(x), 0)
+    delta = change.deltas(x, own["direction"])
+    assert (delta > 180).mean() > 0.2
+    assert t.reached_share(change, x, t.apply([change], x, own, 0), delta) == pytest.approx(1, abs=1e-3)
+    assert t.reached_share(change, x, x, delta) == pytest.approx(0, abs=1e-3)
+
+
 def test_undoing_brings_the_measure_back_to_the_reference(samples):
     x, _ = samples
     for factor, delta in ((active("level", Level(0)), 0.6), (active("direction", Direction()), 200.0)):

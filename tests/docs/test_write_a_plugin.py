@@ -17,6 +17,7 @@ BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | 
 
 
 @pytest.mark.wheel
+@pytest.mark.timeout(1800)  # two demos and the conformance kit, on a busy machine too
 @pytest.mark.skipif(os.name == "nt", reason="the blocks are for a POSIX shell")
 def test_every_block_works_in_the_order_of_the_page(tmp_path: Path) -> None:
     environ = environment(tmp_path / "environment")

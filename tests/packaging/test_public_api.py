@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from public_api import CHANGELOG, changes, public_api, read, since_the_last_release, unnamed, write
+from public_api import CHANGELOG, changes, is_released, public_api, read, since_the_last_release, unnamed, write
 
 
 def test_every_public_change_since_the_last_release_is_named_in_the_changelog() -> None:
@@ -15,7 +15,8 @@ def test_every_public_change_since_the_last_release_is_named_in_the_changelog() 
     assert not missing, (
         f"the public API differs from that of {version} in what CHANGELOG.md does not name:\n{told}\n"
         "Name each in backticks under Unreleased (docs/compatibility.md says what may change, and how). At a release, "
-        "python tests/public_api.py --write makes this the API to compare with."
+        "and as often as you like before the first one, python tests/public_api.py --write makes this the one to "
+        "compare with."
     )
 
 
@@ -57,3 +58,4 @@ def test_only_what_was_written_since_that_release_counts() -> None:
     assert "`old`" not in since_the_last_release(log, "0.2.0")
     assert "`old`" in since_the_last_release(log, "0.1.0")
     assert "`older`" in since_the_last_release(log, "0.0.9")
+    assert [is_released(log, version) for version in ("0.2.0", "0.1.0", "0.3.0")] == [True, True, False]

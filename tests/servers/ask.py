@@ -1,8 +1,9 @@
 """A client of the v2 protocol, run in the environment that has tritonclient: asks a server what a folder's files say.
 
-python ask.py http|grpc ADDRESS MODEL FOLDER [--plain]: every FOLDER/NAME.npz holds the inputs of one request; its
-outputs are written to NAME.PROTOCOL.out.npz, or the server's error to NAME.PROTOCOL.error.txt. ``--plain`` sends JSON
-instead of binary tensors over HTTP.
+python ask.py http|grpc ADDRESS MODEL FOLDER [--plain] [--together]: every FOLDER/NAME.npz holds the inputs of one
+request; its outputs are written to NAME.PROTOCOL.out.npz, or the server's error to NAME.PROTOCOL.error.txt. ``--plain``
+sends JSON instead of binary tensors over HTTP. ``--together`` (gRPC only) sends all of them at once, and prints how
+often the server ran the model for them.
 
 python ask.py config FILE ...: parses each config.pbtxt with Triton's own protobuf schema and prints it as JSON.
 """
@@ -10,13 +11,14 @@ python ask.py config FILE ...: parses each config.pbtxt with Triton's own protob
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
 
-def ask(protocol: str, address: str, model: str, folder: Path, plain: bool) -> None:
-    """Send every request of a folder, one after the other."""
+def ask(protocol: str, address: str, model: str, folder: Path, plain: bool, together: bool) -> None:
+    """Send every request of a folder, one after the other or all at once."""
     import importlib
 
     client = importlib.import_module(f"tritonclient.{protocol}")
@@ -25,9 +27,8 @@ def ask(protocol: str, address: str, model: str, folder: Path, plain: bool) -> N
     http = protocol == "http"
     connection = client.InferenceServerClient(address)
     names = [output["name"] if http else output.name for output in _outputs(connection.get_model_metadata(model))]
-    for path in sorted(folder.glob("*.npz")):
-        if path.name.endswith(".out.npz"):
-            continue
+
+    def send(path: Path) -> None:
         tensors = []
         for name, values in np.load(path, allow_pickle=False).items():
             tensor = client.InferInput(name, list(values.shape), np_to_triton_dtype(values.dtype))
@@ -40,6 +41,22 @@ def ask(protocol: str, address: str, model: str, folder: Path, plain: bool) -> N
             np.savez(f"{base}.out.npz", **{name: answer.as_numpy(name) for name in names})
         except InferenceServerException as error:
             Path(f"{base}.error.txt").write_text(str(error))
+
+    paths = [path for path in sorted(folder.glob("*.npz")) if not path.name.endswith(".out.npz")]
+    if together:
+        before = _executions(connection, model)
+        with ThreadPoolExecutor(len(paths)) as pool:
+            list(pool.map(send, paths))
+        print(_executions(connection, model) - before)
+    else:  # here and in no thread of its own: the client for HTTP can be used by the thread that made it alone
+        for path in paths:
+            send(path)
+
+
+def _executions(connection, model) -> int:
+    """How often the server has run a model; one run may serve several requests."""
+    statistics = connection.get_inference_statistics(model, as_json=True)["model_stats"][0]
+    return int(statistics.get("execution_count", 0))
 
 
 def _outputs(metadata):
@@ -60,4 +77,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "config":
         configurations(sys.argv[2:])
     else:
-        ask(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]), "--plain" in sys.argv)
+        ask(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]), "--plain" in sys.argv, "--together" in sys.argv)

@@ -48,18 +48,22 @@ def server(request):
 
 @pytest.fixture
 def ask(tmp_path):
-    """``ask(server, protocol, model, {name: inputs})`` gives, by name, the outputs or the server's error text."""
+    """``ask(server, protocol, model, {name: inputs})`` gives, by name, the outputs or the server's error text.
 
-    def asked(server, protocol, model, requests):
+    Further arguments are options of ``ask.py``; what it prints is printed.
+    """
+
+    def asked(server, protocol, model, requests, *options):
         name, where = server
         for request, inputs in requests.items():
             np.savez(tmp_path / f"{request}.npz", **inputs)
         address = where.http if protocol == "http" else where.grpc
         plain = ["--plain"] if name == "mlserver" else []
         python = needed(name) / "bin" / "python"
-        command = [python, ASK, protocol, address, model, tmp_path, *plain]
+        command = [python, ASK, protocol, address, model, tmp_path, *plain, *options]
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
+        print(done.stdout, end="")
         answers = {}
         for request in requests:
             path = tmp_path / f"{request}.{protocol}"

@@ -102,11 +102,10 @@ def test_malformed_requests_get_an_error_and_the_server_lives_on(server, ask, pa
     assert "n_features and n_losses must be 2 to 64" in answers["many-losses"]
     assert "label must be 0 to 9" in answers["label"]
     assert "must be 1 to 2730" in answers["huge"]
-    (entry,) = [t for t in ("x",)]
     wrong = {
-        "shape": {entry: pairs[0][:, :2]},
-        "nan": {entry: broken},
-        "batch": {entry: np.zeros((65, 3, 32, 32), np.float32)},
+        "shape": {"x": pairs[0][:, :2]},
+        "nan": {"x": broken},
+        "batch": {"x": np.zeros((65, 3, 32, 32), np.float32)},
     }
     answers = ask(server, protocol, "classifier", wrong)
     assert {name: type(answer) for name, answer in answers.items()} == dict.fromkeys(wrong, str)
@@ -115,22 +114,22 @@ def test_malformed_requests_get_an_error_and_the_server_lives_on(server, ask, pa
     assert memory(server[1].process) < before + 500e6, "an error must not cost memory"
 
 
-def test_requests_that_come_together_each_get_their_own_answer(triton, ask, bundle, pairs):
-    """Dynamic batching: one of them is broken, and only that one fails."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    samples = np.concatenate(pairs[:2])
-    requests = {f"r{i}": {"x": samples[i : i + 1]} for i in range(6)}
-    requests["r3"] = {"x": np.full((1, 3, 32, 32), np.nan, np.float32)}
-    with ThreadPoolExecutor(1) as pool:
-        answers = pool.submit(ask, ("triton", triton), "grpc", "classifier", requests).result()
+def test_requests_that_come_together_are_run_together_and_only_the_broken_ones_fail(triton, ask, bundle, pairs, capfd):
+    """Dynamic batching: 60 requests at once, in fewer runs of the model, each with its own answer."""
+    samples = np.resize(np.concatenate(pairs[:2]), (60, 3, 32, 32))
+    requests = {f"r{i:02}": {"x": samples[i : i + 1]} for i in range(60)}
+    for name in ("r03", "r31"):
+        requests[name] = {"x": np.full((1, 3, 32, 32), np.nan, np.float32)}
+    answers = ask(("triton", triton), "grpc", "classifier", requests, "--together")
+    runs = int(capfd.readouterr().out)
+    assert 1 <= runs < len(requests)
     expected = bundle.classifier.run(x=samples)
     (output,) = expected
-    for i in range(6):
-        if i == 3:
-            assert "not finite" in answers["r3"]
+    for i, (name, answer) in enumerate(answers.items()):
+        if name in ("r03", "r31"):
+            assert "not finite" in answer
         else:
-            np.testing.assert_allclose(answers[f"r{i}"][output], expected[output][i : i + 1], atol=1e-5)
+            np.testing.assert_allclose(answer[output], expected[output][i : i + 1], atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import realdata
 import torch
+from pydantic import ValidationError
 
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.fidelity import leak
@@ -233,6 +234,13 @@ def test_photographs_get_more_latents_and_are_compared_as_the_classifier_sees_th
 @pytest.mark.parametrize("word", ["off", False, 0])
 def test_the_perceptual_term_can_be_switched_off(word):
     assert AutoencoderSettings(perceptual=word).perceptual == 0
+
+
+@pytest.mark.parametrize("value", ["maybe", True, -1, 1001, float("nan")])
+def test_a_perceptual_weight_that_is_none_is_one_message(value):
+    with pytest.raises(ValidationError, match="must be auto, off, or a weight from 0 to 1000") as caught:
+        AutoencoderSettings(perceptual=value)
+    assert caught.value.error_count() == 1
 
 
 def test_the_perceptual_term_without_a_classifier_says_so(tmp_path):

@@ -1,0 +1,96 @@
+"""The table of the grid benchmark, as Markdown: one line per generator and loss axis, then one per case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from shiftlens.core.benchmark_grid_case import GridRow
+
+
+def table_of(rows: Sequence[GridRow], total: int) -> str:
+    """Medians over cases; the joint axis's reconstruction beside that of the networks trained without the loss."""
+    lines = [
+        f"{len(rows)} of {total} cases.",
+        "",
+        "| generator | loss axis | cases | ranked right | solved | harmful: loss, feature | harmless: loss, feature "
+        "| fidelity: plain → calibrated | ≥ 0.9 | leak: along, all of z | reconstruction | train, measure: CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for backend, axis in dict.fromkeys((row.backend, row.axis) for row in rows):
+        chosen = [row for row in rows if (row.backend, row.axis) == (backend, axis)]
+        lines.append(f"| {backend} | {axis} | {len(chosen)} | {_summary(chosen, rows)} |")
+    for title, part in (("figures", "digits"), ("photographs", "photographs")):
+        of_data = [row for row in rows if row.case.data == title]
+        if of_data and len(of_data) < len(rows):
+            lines.append(f"\nOn {part} alone, randomised: {_counts(r for r in of_data if r.axis == 'randomised')}.")
+    lines += [
+        "",
+        "| harmful / harmless | | generator | axis | truth: nats | harmful: loss, feature | harmless: loss, feature "
+        "| fidelity | leak along | ranked, solved |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_line(row) for row in rows]
+    failures = dict.fromkeys(f"{row.backend}, {row.axis}: {row.failure}" for row in rows if row.failure)
+    lines += ["", *(f"- {failure}" for failure in failures)] if failures else []
+    return "\n".join(lines) + "\n"
+
+
+def _summary(chosen: Sequence[GridRow], rows: Sequence[GridRow]) -> str:
+    fidelities = [row.fidelity for row in chosen if row.fidelity is not None]
+    trained = [row.train for row in chosen if row.axis != "observed"]  # it finds the networks trained
+    without = {r.case: r.reconstruction for r in rows if r.axis != "joint" and r.backend == chosen[0].backend}
+    errors = [(row.reconstruction, without.get(row.case)) for row in chosen]
+    reconstruction = _figure((error for error, _ in errors), 4)
+    if chosen[0].axis == "joint":
+        ratios = [error / other if error and other else None for error, other in errors]
+        reconstruction += f" ({_figure(ratios)}×)"
+    return " | ".join(
+        [
+            f"{sum(row.ranked for row in chosen)}",
+            f"{sum(row.solved for row in chosen)}",
+            _both(chosen, lambda row: row.harmful),
+            _both(chosen, lambda row: row.harmless),
+            f"{_figure(row.fidelity_plain for row in chosen)} → {_figure(fidelities)}",
+            f"{sum(f >= 0.9 for f in fidelities)} of {len(chosen)}",
+            f"{_figure(row.leak_along for row in chosen)}, {_figure(row.leak for row in chosen)}",
+            reconstruction,
+            f"{_figure(trained, 0)}, {_median(row.measure for row in chosen):.0f}",
+        ]
+    )
+
+
+def _counts(rows: Iterable[GridRow]) -> str:
+    found = list(rows)
+    ranked, solved = sum(row.ranked for row in found), sum(row.solved for row in found)
+    return f"{ranked} of {len(found)} ranked right, {solved} solved"
+
+
+def _line(row: GridRow) -> str:
+    case = row.case
+    return (
+        f"| {case.unseen} / {case.seen} | {case.mode}, {case.seed} | {row.backend} | {row.axis} "
+        f"| {row.truth[0]:+.2f}, {row.truth[1]:+.2f} "
+        f"| {_of(row.harmful['loss'])}, {row.harmful['feature'][0]:.2f} "
+        f"| {_of(row.harmless['loss'])}, {row.harmless['feature'][0]:.2f} "
+        f"| {_figure([row.fidelity_plain])} → {_figure([row.fidelity])} | {_figure([row.leak_along])} "
+        f"| {'yes' if row.ranked else '**no**'}, {'yes' if row.solved else '**no**'} |"
+    )
+
+
+def _of(move: Sequence[float]) -> str:
+    return f"{move[0]:.2f} [{move[1]:.2f}, {move[2]:.2f}]"
+
+
+def _both(rows: Sequence[GridRow], which: Callable[[GridRow], dict[str, tuple[float, float, float]]]) -> str:
+    return ", ".join(f"{_median(which(row)[axis][0] for row in rows):.2f}" for axis in ("loss", "feature"))
+
+
+def _median(values: Iterable[float]) -> float:
+    return float(np.median(list(values)))
+
+
+def _figure(values: Iterable[float | None], digits: int = 2) -> str:
+    known = [value for value in values if value is not None]
+    return f"{np.median(known):.{digits}f}" if known else "–"
