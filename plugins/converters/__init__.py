@@ -29,7 +29,7 @@ def shiftlens_converters() -> Iterator[Converter]:
         summary="two networks, there and back, against discriminators; keeps what the classifier sees; minutes",
         settings=CycleganSettings,
         build=_cyclegan,
-        kinds=("image",),  # a series comes nearer to the source, and is not classified rightly again
+        kinds=("image", "series"),
         reference="patent ¶79-84, claim 6, FIG. 14-15; https://arxiv.org/abs/1703.10593",
     )
     yield Converter(

@@ -51,18 +51,11 @@ def before_and_after(data: ConversionData, trained: TrainedConverter) -> tuple[f
 @pytest.mark.parametrize(
     ("name", "kind", "settings"),
     [
-<<<<<<< HEAD
         ("latent-transport", "image", {}),
         ("latent-transport", "series", {}),
         ("latent-transport", "tabular", {}),
         pytest.param("cyclegan", "image", {"steps": 120}, marks=pytest.mark.slow),
         pytest.param("cyclegan", "series", {"steps": 600, "width": 16, "blocks": 2}, marks=pytest.mark.slow),
-=======
-        ("latent-transport", "image", None),
-        ("latent-transport", "series", None),
-        ("latent-transport", "tabular", None),
-        pytest.param("cyclegan", "image", 120, marks=pytest.mark.slow),
->>>>>>> main
     ],
 )
 def test_unseen_target_samples_come_nearer_to_the_source_and_are_classified_rightly_again(
