@@ -22,6 +22,8 @@ CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.
 CALLS = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
 STANDARD = sysconfig.get_paths()["stdlib"]
 NOT_FILES = ("/dev/", "/proc/", "/sys/")
+TORCH_CACHE = "TORCHINDUCTOR_CACHE_DIR"
+"""Where torch remembers, from the first export on and for child processes too, the folder that it then makes."""
 
 _active: Sandbox | None = None
 _installed = False
@@ -51,12 +53,16 @@ class Sandbox:
         if not _installed:  # an audit hook cannot be taken away again, only be told to look elsewhere
             sys.addaudithook(_audit)
             _installed = True
-        outer, temporary = _active, tempfile.tempdir
+        outer, temporary, cache = _active, tempfile.tempdir, os.environ.get(TORCH_CACHE)
         _active, tempfile.tempdir = self, str(self.temporary)
+        os.environ[TORCH_CACHE] = str(self.temporary / "torch")
         try:
             yield
         finally:
             _active, tempfile.tempdir = outer, temporary
+            del os.environ[TORCH_CACHE]
+            if cache is not None:
+                os.environ[TORCH_CACHE] = cache
 
     def opened(self, path: str) -> None:
         """A file or folder is about to be made, changed or removed."""

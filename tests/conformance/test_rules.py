@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,17 @@ def test_the_page_of_rules_has_a_heading_for_each() -> None:
     page = rules_markdown()
     for rule in rules():
         assert f"### {rule.anchor}\n\n{rule.text}" in page
+
+
+@pytest.mark.slow
+def test_what_torch_remembers_of_an_earlier_export_is_not_held_against_a_component(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = str(tmp_path / "elsewhere")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", elsewhere)
+    told = found(GOOD["generator"], tmp_path / "kept", "exports-to-onnx", "writes-in-its-folder")
+    assert {anchor: finding.status for anchor, finding in told.items()} == {
+        "generator-exports-to-onnx": "kept",
+        "component-writes-in-its-folder": "kept",
+    }
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == elsewhere
