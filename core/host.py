@@ -22,8 +22,7 @@ import pluggy
 
 from shiftlens.core import hookspecs
 from shiftlens.core.descriptions import fault_of, plural
-from shiftlens.core.errors import PluginError
-from shiftlens.core.errors import near_miss as near_miss
+from shiftlens.core.errors import PluginError, near_miss
 from shiftlens.core.kinds import API_VERSION, KINDS, OLDEST_API, Component
 from shiftlens.core.watchdog import told_when_slow
 

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.errors import ClassifierError, InputError
-from shiftlens.core.host import near_miss
+from shiftlens.core.errors import ClassifierError, InputError, near_miss
 
 Labels = npt.NDArray[np.str_]
 INTEGER = re.compile(r"[+-]?\d+")

@@ -10,8 +10,8 @@ import yaml
 from pydantic_core import PydanticUndefined
 
 from shiftlens.core.descriptions import plural
-from shiftlens.core.errors import PluginError
-from shiftlens.core.host import Host, Offer, Plugin, near_miss
+from shiftlens.core.errors import PluginError, near_miss
+from shiftlens.core.host import Host, Offer, Plugin
 from shiftlens.core.kinds import KINDS, Reader
 from shiftlens.core.settings import name_key
 

@@ -81,7 +81,7 @@ def run_trial(data: Compared, match: Match, suspects: Plan, mix: Floats | None, 
     """
     settings, plan, changes = data.settings, match.plan, (*match.plan, *suspects)
     order = rng.permutation(len(data.source))[: settings.samples]
-    x, labels, scores = data.source[order], data.source_labels[order], rows_of(data.source_scores, order)
+    x, labels, scores = data.source[order], data.source_labels[order], data.source_scores.rows(order)
     parts = np.linspace(0, 1, settings.dose_steps + 1)
     before = outcomes(scores)
     few = slice(0, FIRST)
@@ -210,7 +210,3 @@ def _last_slope(parts: Floats, values: Floats) -> float:
     """Rise per whole strength over the last two steps of a dose-response curve."""
     first = max(0, len(parts) - 3)
     return float((values[-1] - values[first]) / (parts[-1] - parts[first]))
-
-
-def rows_of(scores: Scores, rows: IntArray) -> Scores:
-    return Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows])

@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 
 import shiftlens
-from shiftlens.core.errors import InputError, ShiftlensError
+from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
-from shiftlens.core.host import Host, near_miss
+from shiftlens.core.host import Host
 from shiftlens.core.run import Record, Run
 from shiftlens.core.settings import Choice, Settings
 from shiftlens.core.stages import (

@@ -14,8 +14,8 @@ import jinja2
 
 import shiftlens
 from shiftlens.core.descriptions import NAME
-from shiftlens.core.errors import InputError
-from shiftlens.core.host import Host, near_miss
+from shiftlens.core.errors import InputError, near_miss
+from shiftlens.core.host import Host
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,11 @@ class Scores:
     def __len__(self) -> int:
         return len(self.loss)
 
+    def rows(self, places: IntArray | list[int]) -> Scores:
+        """The scores of some samples, by their places ``(n,)``."""
+        chosen = np.asarray(places, dtype=np.int64)
+        return Scores(self.loss[chosen], self.label[chosen], self.prediction[chosen], self.confidence[chosen])
+
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """Whether the prediction is the label; False where there is no label."""

@@ -19,9 +19,9 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from shiftlens.core.descriptions import NAME
-from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError
+from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError, near_miss
 from shiftlens.core.grid import LARGEST_SIDE
-from shiftlens.core.host import Host, near_miss
+from shiftlens.core.host import Host
 from shiftlens.core.kinds import (
     Classifier,
     Component,

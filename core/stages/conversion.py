@@ -7,7 +7,6 @@ import numpy as np
 from shiftlens.core.conversion import conversion_sentence, factor_gaps
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.results import BeforeAfter, Cause, ConverterResult
-from shiftlens.core.scoring import Scores
 from shiftlens.core.stages.context import Context, Outcome, Stage
 from shiftlens.core.stages.trial import active_factors
 
@@ -26,7 +25,7 @@ def work(context: Context) -> Outcome:
     target = context.domain("target").batch(rows)
     made = _converted(context, target, context.generator_labels("target")[rows])
     scores = context.scores("target")
-    before = Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows])
+    before = scores.rows(rows)
     after = context.score_in_batches(made, before.label)
     source = context.domain("source").batch(_spread(context.evaluated()))
     causes = [Cause(**found) for found in context.facts("trial")["causes"]]

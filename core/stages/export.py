@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,12 @@ logger = logging.getLogger("shiftlens")
 
 EXAMPLES = 8  # real samples that an export is traced with
 BATCHES = (1, 2, 7, 64)
-CONVERTER = "converter.onnx"
 
 
 def work(context: Context) -> Outcome:
     import torch
 
-    from shiftlens.export.manifest import GRID, write_manifest
+    from shiftlens.export.manifest import CONVERTED, GRID, MANIFEST, write_manifest
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -44,7 +44,14 @@ def work(context: Context) -> Outcome:
         inputs = encoder_inputs(batch)
         return {"z": encode(inputs)["z"], "loss": inputs["loss"], "label": inputs["label"]}
 
-    parts = (("encoder", trained.encoder, encoder_inputs, "z"), ("decoder", trained.decoder, decoder_inputs, "x"))
+    parts: list[tuple[str, Any, Callable[[int], dict[str, Any]], str]] = [
+        ("encoder", trained.encoder, encoder_inputs, "z"),
+        ("decoder", trained.decoder, decoder_inputs, "x"),
+    ]
+    if context.settings.converter is not None:
+        parts.append(("converter", *_converter(context), CONVERTED))
+    for name in (GRID, "converter.onnx"):  # of an earlier export, made of other models
+        (folder / name).unlink(missing_ok=True)
     for number, (name, module, inputs, output) in enumerate(parts):
         path = folder / f"{name}.onnx"
         example = inputs(EXAMPLES)
@@ -52,28 +59,17 @@ def work(context: Context) -> Outcome:
         to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
         parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
         context.progress(number + 1, len(parts))
-    for name in (GRID, CONVERTER):  # of an earlier export, made of other models
-        (folder / name).unlink(missing_ok=True)
     if not context.facts("classifier")["exported"]:
         (folder / "classifier.onnx").unlink(missing_ok=True)
-    if context.settings.converter is not None:
-        parity["converter"] = _converter(context, folder / CONVERTER, metadata)
     write_manifest(folder, **_described(context, trained.latent))
-    outputs = [f"bundle/{name}" for name in ("encoder.onnx", "decoder.onnx", "manifest.json")]
-    outputs += [f"bundle/{CONVERTER}"] if context.settings.converter is not None else []
+    outputs = [f"bundle/{name}" for name in (*(f"{part[0]}.onnx" for part in parts), MANIFEST)]
     if context.facts("classifier")["exported"]:
         outputs += _fused_grid(context, folder)
     return Outcome(outputs, {"parity": parity, "latent": trained.latent})
 
 
-def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[str, Any]:
-    """converter.onnx, from a target sample to one of the source domain; returns its parity (¶82)."""
-    import torch
-
-    from shiftlens.export.manifest import CONVERTED
-    from shiftlens.export.parity import check_parity
-    from shiftlens.export.to_onnx import on_numpy, to_onnx
-
+def _converter(context: Context) -> tuple[Any, Callable[[int], dict[str, Any]]]:
+    """The module of converter.onnx, from a target sample to one of the source domain, and its inputs (¶82)."""
     trained = context.train_converter()
     target, labels = context.domain("target"), context.generator_labels("target")
 
@@ -81,10 +77,7 @@ def _converter(context: Context, path: Path, metadata: dict[str, str]) -> dict[s
         rows = np.arange(batch) % len(target)
         return {"x": target.batch(rows), **({"label": labels[rows]} if trained.needs_label else {})}
 
-    example = inputs(EXAMPLES)
-    tensors = tuple(torch.from_numpy(value) for value in example.values())
-    to_onnx(trained.module, tensors, list(example), [CONVERTED], path, {**metadata, "shiftlens.part": "converter"})
-    return check_parity(path, on_numpy(trained.module, [CONVERTED]), inputs, BATCHES)
+    return trained.module, inputs
 
 
 def _fused_grid(context: Context, folder: Path) -> list[str]:

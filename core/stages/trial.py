@@ -12,7 +12,6 @@ from shiftlens.core.causes import CausesFound, find_causes
 from shiftlens.core.domain import IntArray
 from shiftlens.core.files import write_text
 from shiftlens.core.kinds import Factor
-from shiftlens.core.scoring import Scores
 from shiftlens.core.settings import Choice
 from shiftlens.core.stages.context import TRIAL_FIELDS, Context, Outcome, Stage
 from shiftlens.core.trial import ActiveFactor
@@ -78,8 +77,8 @@ def work(context: Context) -> Outcome:
         source_labels=context.generator_labels("source")[source_rows],
         target=context.domain("target").batch(target_rows),
         target_labels=None if target_labels is None else target_labels[target_rows],
-        source_scores=_rows_of(context.scores("source"), source_rows),
-        target_scores=_rows_of(context.scores("target"), target_rows),
+        source_scores=context.scores("source").rows(source_rows),
+        target_scores=context.scores("target").rows(target_rows),
         factors=factors,
         score=context.score_in_batches,
         kind=context.domain("source").kind,
@@ -115,10 +114,6 @@ def _remarks(context: Context) -> list[str]:
 def _drawn(rows: IntArray, rng: np.random.Generator) -> IntArray:
     """At most as many rows as are held in memory, in their order."""
     return rows if len(rows) <= MOST_SAMPLES else np.sort(rng.choice(rows, MOST_SAMPLES, replace=False))
-
-
-def _rows_of(scores: Scores, rows: IntArray) -> Scores:
-    return Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows])
 
 
 def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> Outcome:

@@ -10,8 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shiftlens.core.errors import InputError, PluginError
-from shiftlens.core.host import Host, Offer, near_miss
+from shiftlens.core.errors import InputError, PluginError, near_miss
+from shiftlens.core.host import Host, Offer
 from shiftlens.core.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
 from shiftlens.core.testing.converter import ConverterSubject

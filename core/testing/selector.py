@@ -105,7 +105,7 @@ def works_on_one_sample(subject: SelectorSubject) -> None:
     same = np.flatnonzero(among.source.label == among.target.label[worst])
     best = int(same[np.argmin(among.source.loss[same])])
     one = Candidates(
-        _only(among.source, [best]), _only(among.target, [worst]), lambda role, _: among.encode(role, np.array([0]))
+        among.source.rows([best]), among.target.rows([worst]), lambda role, _: among.encode(role, np.array([0]))
     )
     _pairs_or_reason(subject, one, "one sample in each domain")
 
@@ -128,7 +128,3 @@ def _pairs_or_reason(subject: SelectorSubject, among: Candidates, what: str) -> 
         return
     inside = all(0 <= p.source < len(among.source) and 0 <= p.target < len(among.target) for p in pairs)
     expect(inside, f"pairs of samples that exist, for {what}", pairs[:3])
-
-
-def _only(scores: Scores, rows: list[int]) -> Scores:
-    return Scores(scores.loss[rows], scores.label[rows], scores.prediction[rows], scores.confidence[rows])

@@ -12,8 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from shiftlens.core.domain import Domain
-from shiftlens.core.errors import ClassifierError
-from shiftlens.core.host import near_miss
+from shiftlens.core.errors import ClassifierError, near_miss
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import ProvidedClassifier
 from shiftlens.plugins.classifiers.brought import (

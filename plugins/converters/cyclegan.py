@@ -33,8 +33,9 @@ from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import SOURCE, TARGET, ConversionData, TrainedConverter, TrainingData
+from shiftlens.core.scale import Scale
 from shiftlens.core.training import Batch, Schedule, Trainee, one_core_free, seeded, train
-from shiftlens.plugins.converters.networks import ConverterNetwork, PatchDiscriminator, Scale, Student, check_shape
+from shiftlens.plugins.converters.networks import ConverterNetwork, PatchDiscriminator, Student, check_shape
 from shiftlens.plugins.converters.settings import CycleganSettings
 
 logger = logging.getLogger("shiftlens")

@@ -20,13 +20,11 @@ from torch.nn.functional import grid_sample, leaky_relu, pad
 from torch.nn.utils.parametrizations import spectral_norm
 
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.kinds import TrainingData
 
 SMALLEST = 8  # shortest side
 LARGEST_IMAGE, LARGEST_SERIES = 256, 65536
 INNER = 12  # shorter side from which another level is added
 WIDEST = 96  # channels
-SCALE_ROWS = 4096
 REACH = 0.9  # of every entry of the affine map, which so can turn a sample by 60 degrees, but not throw it out
 SLOWNESS = 0.1  # by which it learns more slowly than the layers: a bad move is hard to come back from
 
@@ -56,33 +54,6 @@ def _levels(shape: tuple[int, ...]) -> int:
     while shorter / 2**levels >= INNER:
         levels += 1
     return levels
-
-
-class Scale(nn.Module):
-    """Between the samples' own units and the network's: images are held in [0, 1], series standardised by channel."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, rows: TrainingData, seed: int) -> None:
-        super().__init__()
-        self.bounded = rows.kind == "image"
-        mean, spread = np.zeros(()), np.ones(())
-        if not self.bounded:
-            chosen = np.sort(np.random.default_rng([seed, 7]).permutation(len(rows))[:SCALE_ROWS])
-            x = rows.batch(chosen).astype(np.float64)
-            mean, spread = x.mean((0, 2))[:, None], x.std((0, 2))[:, None]  # (C, 1)
-            spread[spread < 1e-6 * np.maximum(1.0, abs(mean))] = 1.0  # a constant stays what it is
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, *sample)`` in the network's units."""
-        return x if self.bounded else (x - self.mean) / self.spread
-
-    def back(self, y: Tensor) -> Tensor:
-        """``(N, *sample)`` in the samples' own units and range."""
-        return y.clamp(0.0, 1.0) if self.bounded else y * self.spread + self.mean
 
 
 class ConverterNetwork(nn.Module):

@@ -15,8 +15,9 @@ from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
+from shiftlens.core.scale import Scale
 from shiftlens.core.training import Schedule, Training, one_core_free, pick_device
-from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, Scale, check_shape
+from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, check_shape
 from shiftlens.plugins.generators.likeness import photographs
 from shiftlens.plugins.generators.settings import (
     PHOTOGRAPHS_LATENT,

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.scale import Scale
 from shiftlens.core.student import Student
 from shiftlens.core.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
@@ -29,7 +30,7 @@ from shiftlens.plugins.generators.assemble import (
     schedule_of,
     settled,
 )
-from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.blocks import Condition, decoder_network, encoder_network
 from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import AutoencoderSettings
 

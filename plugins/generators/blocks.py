@@ -14,13 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.kinds import TrainingData
 from shiftlens.core.loss_axis import OFFSET, REACH, LossAxis, LossScale
+from shiftlens.core.scale import Scale
 
 LONG_SERIES = 128  # values; from here on strides of 4: at 4,096 values they take a fifth of the time
 WIDEST = 128  # channels
@@ -28,7 +27,6 @@ HIDDEN = 128  # units of a vector's hidden layers
 SMALLEST = {1: 8, 2: 16}  # shortest side, by the number of sides
 LARGEST_IMAGE = 256
 REFINED_FROM, REFINED_TO = 32, 16  # px: shorter sides of the images that get residual blocks, and of their levels
-SCALE_ROWS = 4096  # rows that means and spreads are taken from
 
 _CONV: dict[int, Callable[..., nn.Module]] = {1: nn.Conv1d, 2: nn.Conv2d}
 _TRANSPOSED: dict[int, Callable[..., nn.Module]] = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
@@ -135,40 +133,6 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.body(x))
-
-
-class Scale(nn.Module):
-    """From the samples' own units to those that the networks work in, and back.
-
-    Images stay as they are and are held in [0, 1] on the way back; series are standardised by channel, vectors by
-    column.
-    """
-
-    mean: Tensor
-    spread: Tensor
-
-    def __init__(self, data: TrainingData, seed: int) -> None:
-        super().__init__()
-        self.bounded = data.kind == "image"
-        mean, spread = np.zeros(()), np.ones(())
-        if not self.bounded:
-            rows = np.sort(np.random.default_rng([seed, 3]).permutation(len(data))[:SCALE_ROWS])
-            x = data.batch(rows).astype(np.float64)
-            over = (0, 2) if x.ndim == 3 else (0,)
-            mean, spread = x.mean(over), x.std(over)
-            spread[spread < 1e-6 * np.maximum(1.0, abs(mean))] = 1.0  # a constant stays what it is
-            if x.ndim == 3:
-                mean, spread = mean[:, None], spread[:, None]  # (C, 1)
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
-        self.register_buffer("spread", torch.tensor(spread, dtype=torch.float32))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``(N, *sample)`` in the networks' units."""
-        return x if self.bounded else (x - self.mean) / self.spread
-
-    def back(self, y: Tensor) -> Tensor:
-        """``(N, *sample)`` in the samples' own units and range."""
-        return y.clamp(0.0, 1.0) if self.bounded else y * self.spread + self.mean
 
 
 class Position(nn.Module):

@@ -29,6 +29,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.scale import Scale
 from shiftlens.core.student import Student
 from shiftlens.core.training import Batch, Trainee, Training, one_core_free, seeded, train
 from shiftlens.plugins.generators.assemble import (
@@ -40,7 +41,7 @@ from shiftlens.plugins.generators.assemble import (
     schedule_of,
     settled,
 )
-from shiftlens.plugins.generators.blocks import Condition, Scale, decoder_network, encoder_network
+from shiftlens.plugins.generators.blocks import Condition, decoder_network, encoder_network
 from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import GanSettings
 

@@ -19,8 +19,8 @@ from torch.nn.functional import kl_div
 
 from shiftlens.core.job import Job
 from shiftlens.core.kinds import TrainingData
+from shiftlens.core.scale import Scale
 from shiftlens.core.student import Student, distil
-from shiftlens.plugins.generators.blocks import Scale
 from shiftlens.plugins.generators.settings import GeneratorSettings
 
 MSE_WEIGHT = 100.0  # of the whole; with it, clipping at 5 tames the first steps and leaves the later ones alone

@@ -28,9 +28,8 @@ import numpy.typing as npt
 from pydantic import Field
 
 from shiftlens.core.domain import Domain, FloatArray
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.files import whole
-from shiftlens.core.host import near_miss
 from shiftlens.core.kinds import ComponentSettings, Reader
 
 logger = logging.getLogger("shiftlens")

@@ -14,8 +14,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from shiftlens.core.domain import Domain, FloatArray
-from shiftlens.core.errors import InputError
-from shiftlens.core.host import near_miss
+from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.kinds import ComponentSettings
 
 logger = logging.getLogger("shiftlens")
