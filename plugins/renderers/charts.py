@@ -15,6 +15,7 @@ from shiftlens.plugins.renderers.words import number, percent, with_unit
 
 WIDTH = 360.0
 LEFT, RIGHT = 34.0, 350.0  # of the plotting area; the y axis' numbers stand left of it
+LABEL, LINE = 70.0, 14.0  # width and height of "100 % right"
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,7 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
     histograms = None
     if distribution:
         histograms = _histograms(distribution, [x.at(edge) for edge in distribution.edges], 146.0, 186.0)
+    first, last = _accuracy_labels(points[0], points[-1], doses[0].accuracy, doses[-1].accuracy)
     return DoseChart(
         title=(
             f"Mean loss at each strength of {cause.factor}: from {number(doses[0].loss)} {loss_unit} at "
@@ -224,8 +226,8 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
         band=_path(above + below) + "Z",
         line=_path([(point.x, point.y) for point in points]),
         points=points,
-        first=_accuracy_label(points[0], doses[0].accuracy),
-        last=_accuracy_label(points[-1], doses[-1].accuracy),
+        first=first,
+        last=last,
         x_axis=_axis(x, 6),
         y_axis=_axis(y, 4),
         x_name=f"{cause.factor}, {unit}" if unit else cause.factor,
@@ -237,9 +239,19 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
     )
 
 
-def _accuracy_label(point: DosePoint, accuracy: float) -> Marker:
-    anchor = "start" if point.x < 80 else "end" if point.x > 300 else "middle"
-    return Marker(point.x, f"{percent(accuracy)} right", anchor)
+def _accuracy_labels(left: DosePoint, right: DosePoint, before: float, after: float) -> tuple[Marker, Marker]:
+    """The accuracies at both ends of the curve: over its ends, or side by side where these lie close together."""
+    texts = f"{percent(before)} right", f"{percent(after)} right"
+    first, last = (
+        Marker(point.x, text, "start" if point.x < 80 else "end" if point.x > 300 else "middle")
+        for point, text in zip((left, right), texts, strict=True)
+    )
+    starts = {"start": 0.0, "middle": LABEL / 2, "end": LABEL}  # how far left of its place a label begins
+    beside = first.at - starts[first.anchor] + LABEL <= last.at - starts[last.anchor]
+    if beside or abs(left.y - right.y) >= LINE:
+        return first, last
+    between = min(max((left.x + right.x) / 2, LEFT + LABEL), RIGHT - LABEL)
+    return Marker(between - 4, texts[0], "end"), Marker(between + 4, texts[1], "start")
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,27 @@ def test_the_dose_curve_rises_where_the_loss_does() -> None:
     assert chart.histograms is None
 
 
+@given(st.floats(-10, 10), st.floats(-10, 10), st.floats(0, 3))
+def test_the_accuracies_at_both_ends_stand_clear_of_each_other(one: float, other: float, rise: float) -> None:
+    doses = [
+        DosePoint(value=value, loss=loss, accuracy=1.0, loss_ci=(loss, loss))
+        for value, loss in ((one, 0.1), (other, 0.1 + rise))
+    ]
+    around = Distribution(edges=[-10, 0, 10], source=[1, 1], target=[1, 1])
+    chart = charts.dose_chart(cause(dose=doses, distribution=around), "nats")
+    assert chart is not None
+
+    def reach(label: charts.Marker) -> tuple[float, float]:
+        start = label.at - {"start": 0, "middle": charts.LABEL / 2, "end": charts.LABEL}[label.anchor]
+        return start, start + charts.LABEL
+
+    first, last = reach(chart.first), reach(chart.last)
+    assert min(first[0], last[0]) >= 0
+    assert max(first[1], last[1]) <= charts.WIDTH + 1
+    above = abs(chart.points[0].y - chart.points[-1].y) >= charts.LINE
+    assert first[1] <= last[0] or above
+
+
 def test_one_dose_is_no_curve() -> None:
     assert charts.dose_chart(cause(dose=[]), "nats") is None
     assert charts.dose_chart(cause(dose=cause().dose[:1]), "nats") is None
