@@ -32,8 +32,10 @@ MOST_SAMPLES = 6000
 EPOCHS = 6
 
 
-def samples_of(data: str, seed: int, shipped_only: bool = False) -> tuple[FloatArray, IntArray]:
-    """Shuffled real images ``(n, 3, 32, 32)`` with labels.
+def samples_of(
+    data: str, seed: int, shipped_only: bool = False, most: int = MOST_SAMPLES
+) -> tuple[FloatArray, IntArray]:
+    """Shuffled real images ``(n, 3, 32, 32)`` with labels, ``most`` of them.
 
     Raises:
         InputError: photographs are asked for and no data folder holds them.
@@ -47,7 +49,7 @@ def samples_of(data: str, seed: int, shipped_only: bool = False) -> tuple[FloatA
         ground = np.array([0.12, 0.12, 0.14]) + rng.uniform(-0.05, 0.05, (len(masks), 3))
         ink = masks[:, None]
         x = (ground[:, :, None, None] * (1 - ink) + colour[:, :, None, None] * ink).astype(np.float32)
-    order = rng.permutation(len(x))[:MOST_SAMPLES]
+    order = rng.permutation(len(x))[:most]
     return x[order], y[order]
 
 
@@ -126,7 +128,9 @@ def scorer(predict: Predict) -> Score:
     return score
 
 
-def train_with_plugin(x: FloatArray, labels: IntArray, seed: int, kept: Path | None = None) -> Predict:
+def train_with_plugin(
+    x: FloatArray, labels: IntArray, seed: int, kept: Path | None = None, epochs: int = EPOCHS
+) -> Predict:
     """Train with the plugin ``trained``, and predict with the file that it exports.
 
     A folder ``kept`` keeps that file: another call with the same samples and seed does not train again.
@@ -139,7 +143,7 @@ def train_with_plugin(x: FloatArray, labels: IntArray, seed: int, kept: Path | N
         path = (kept or Path(temporary)) / f"{digest[:16]}.onnx"
         if not path.is_file():
             component = Host().find(Classifier, "trained")
-            worker = component.build(component.settings.model_validate({"train": {"epochs": EPOCHS}}))
+            worker = component.build(component.settings.model_validate({"train": {"epochs": epochs}}))
             domain = Domain(x, x.shape[1:], "image", np.array(names))
             provided: ProvidedClassifier = worker(domain, Job(Path(temporary), seed, "cpu"))
             assert provided.onnx is not None

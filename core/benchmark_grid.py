@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from shiftlens.core.benchmark_cases import Case, Mode
-from shiftlens.core.benchmark_data import Train
+from shiftlens.core.benchmark_data import Train, scorer
 from shiftlens.core.benchmark_grid_case import Bench, GridRow
 from shiftlens.core.benchmark_grid_table import table_of
 from shiftlens.core.benchmark_scenarios import Scenario, classifier_of, digits_name, make_scenario
@@ -44,17 +44,16 @@ PAIRS = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much is spent: rows of the trial, steps of training, pairs of samples.
+    """How much is spent: rows of the trial, steps of training (None: as many as by default), pairs of samples."""
 
-    The steps are what the autoencoder and the VAE take by default, and half of the GAN's.
-    """
-
-    rows: int = 2500
-    steps: int = 600
+    rows: int = 4000
+    steps: int | None = None
     pairs: int = 60
 
 
 QUICK = Size(rows=800, steps=200)
+FEWER = {"gan": 600}
+"""Steps of generators that would take too long by default: half of the GAN's."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,10 @@ class Task:
 
 
 def tasks_of(quick: bool, seed: int) -> list[Task]:
-    """All cases, in an order that tells most soonest: slow generators, joint axes and the second seed come later."""
+    """All cases, in an order that tells most soonest.
+
+    Slow generators, joint axes and the second seed come later, those of photographs last.
+    """
     if quick:
         cases = [Case("figures", "pair", "turn_hue", "rotate", mode, seed) for mode in MODES]
         return [Task(case, (("autoencoder", "randomised"), ("autoencoder", "observed"))) for case in cases]
@@ -77,7 +79,8 @@ def tasks_of(quick: bool, seed: int) -> list[Task]:
             for backend in BACKENDS:
                 for axis in AXES:
                     slow, joint = backend == "gan", axis == "joint"
-                    key = (slow + joint + repeat, slow, joint, number, case)
+                    late = (slow + joint) * (1 + 2 * (data == "photographs")) + repeat
+                    key = (late, slow, joint, number, case)
                     found.setdefault(key, []).append((backend, axis))
     return [Task(key[-1], tuple(found[key])) for key in sorted(found, key=lambda key: key[:4])]
 
@@ -144,14 +147,14 @@ def run_task(task: Task, quick: bool, folder: Path, train: Train | None = None) 
     """Run the cases of one task and store each; returns their number."""
     size = QUICK if quick else Size()
     case, setup = task.case, setup_of(quick)
-    score = classifier_of(case, quick, folder / "classifiers", train)
+    predict = classifier_of(case, quick, folder / "classifiers", train)
     kept = folder / "scenarios" / f"{_slug(case)}-{digits_name(quick)}-{size.rows}.npz"
     if not kept.is_file():
-        make_scenario(case, quick, size.rows, score).save(kept)
-    bench = Bench(case, Scenario.load(kept), score, size.pairs)
+        make_scenario(case, quick, size.rows, scorer(predict)).save(kept)
+    bench = Bench(case, Scenario.load(kept), predict, size.pairs)
     for backend, axis in task.wanted:
         networks = folder / "networks" / f"{_slug(case)}-{backend}{'-joint' if axis == 'joint' else ''}"
-        row = bench.run(backend, axis, size.steps, networks, setup)
+        row = bench.run(backend, axis, size.steps or FEWER.get(backend), networks, setup)
         write_text(_path(case, (backend, axis), folder), json.dumps(asdict(row), indent=1) + "\n")
     return len(task.wanted)
 
@@ -159,7 +162,8 @@ def run_task(task: Task, quick: bool, folder: Path, train: Train | None = None) 
 def setup_of(quick: bool) -> str:
     """What cases are measured with, in words."""
     size = QUICK if quick else Size()
-    return f"{digits_name(quick)} digits, {size.rows} trial rows, {size.steps} steps, {size.pairs} pairs"
+    steps = size.steps or f"default ({', '.join(f'{name} {count}' for name, count in FEWER.items())})"
+    return f"{digits_name(quick)} digits, {size.rows} trial rows, {steps} steps, {size.pairs} pairs"
 
 
 def _left(task: Task, quick: bool, folder: Path) -> Task:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from shiftlens.core.benchmark_cases import Case
+from shiftlens.core.benchmark_data import Predict, scorer
 from shiftlens.core.benchmark_scenarios import Ruler, Scenario, as_float, planted_factors, training_data
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
@@ -23,7 +24,6 @@ from shiftlens.core.job import Job
 from shiftlens.core.kinds import Candidates, Generator, Pair, Selector, TrainedGenerator, TrainingData
 from shiftlens.core.moves import grid_moves
 from shiftlens.core.statistics import Floats, percentile_interval
-from shiftlens.core.trial import Score
 
 CLEARLY = 0.1
 """Share of the gap by which the harmful factor has to move more than the harmless one."""
@@ -44,7 +44,8 @@ class GridRow:
         accuracy: of the classifier, in both domains.
         truth: rise of the mean loss by the harmful and by the harmless change alone, in nats.
         found: factors whose change the trial varied.
-        harmful, harmless: moves of the planted change along ``"loss"`` and ``"feature"``.
+        harmful, harmless: moves of the planted change along ``"loss"`` and ``"feature"``, beyond what encoding and
+            decoding alone make of the pair's samples.
         by_measure: the same as the factors' own measures see it, ``{factor: (loss axis, feature axis)}``.
         fidelity, fidelity_plain: Spearman's over all generated cells, calibrated and not.
         reached: share of the cells whose requested loss the axis reaches.
@@ -53,6 +54,8 @@ class GridRow:
         reconstruction: mean squared error of held-out samples.
         train, measure: seconds of processor time; ``train`` is short where another axis had trained the networks.
         failure: why there is nothing of all this; an empty string where there is.
+        given_back: strength of the harmful and of the harmless change that is read, on average, in the pairs' source
+            samples after encoding and decoding alone; nothing was planted in them.
     """
 
     case: Case
@@ -75,6 +78,7 @@ class GridRow:
     train: float
     measure: float
     failure: str = ""
+    given_back: tuple[float, float] = (0.0, 0.0)
 
     @property
     def ranked(self) -> bool:
@@ -95,8 +99,9 @@ class GridRow:
 class Bench:
     """One scenario with its classifier: all that is shared by the generators and axes that are tried on it."""
 
-    def __init__(self, case: Case, scenario: Scenario, score: Score, pairs: int) -> None:
-        self.case, self.scenario, self.score, self.wanted = case, scenario, score, pairs
+    def __init__(self, case: Case, scenario: Scenario, predict: Predict, pairs: int) -> None:
+        self.case, self.scenario, self.predict, self.wanted = case, scenario, predict, pairs
+        self.score = score = scorer(predict)
         self.x = (as_float(scenario.source), as_float(scenario.target))
         self.label = (scenario.source_class, scenario.target_class)
         self.scores = (score(self.x[0], self.label[0]), score(self.x[1], self.label[1]))
@@ -104,7 +109,7 @@ class Bench:
     @cached_property
     def data(self) -> TrainingData:
         """What a generator is trained on."""
-        return training_data(self.scenario, *self.scores)
+        return training_data(self.scenario, *self.scores, self.predict)
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -130,7 +135,7 @@ class Bench:
         gaps: Floats = self.scenario.strength[[pair.target for pair in self.pairs]]
         return gaps
 
-    def run(self, backend: str, axis: str, steps: int, folder: Path, setup: str) -> GridRow:
+    def run(self, backend: str, axis: str, steps: int | None, folder: Path, setup: str) -> GridRow:
         """Train (or go on, or take what is finished in ``folder``) and measure."""
         begun = time.process_time()
         try:
@@ -141,8 +146,10 @@ class Bench:
         encode, decode = functions_of(trained)
         grids, plain = zip(*(self._grids(pair, encode, decode) for pair in self.pairs), strict=True)
         cells = np.stack([grid.cells for grid in grids])
-        moves = self.rulers[0].read(cells[:, -1, 0]), self.rulers[1].read(cells[:, 0, -1])  # loss, feature
-        seen = grid_moves(planted_factors(self.case), cells, self.case.seed)
+        given_back = np.stack([grid.given_back for grid in grids])
+        lost = self.rulers[0].read(given_back[:, 0]), self.rulers[1].read(given_back[:, 1]) - self.gaps
+        moves = self.rulers[0].read(cells[:, -1, 0]) - lost[0], self.rulers[1].read(cells[:, 0, -1]) - lost[1]
+        seen = grid_moves(planted_factors(self.case), cells, given_back, self.case.seed)
         generated = np.stack([~grid.real for grid in grids])
         whole, along = self._leaks(encode)
         return GridRow(
@@ -163,6 +170,7 @@ class Bench:
             reconstruction=float(trained.facts["reconstruction_mse"]),
             train=measured - begun,
             measure=time.process_time() - measured,
+            given_back=(float(lost[0][:, 0].mean()), float(lost[0][:, 1].mean())),
         )
 
     @property
@@ -183,10 +191,11 @@ class Bench:
             reconstruction=None, train=train, measure=0.0, failure=failure,
         )  # fmt: skip
 
-    def _train(self, backend: str, axis: str, steps: int, folder: Path) -> TrainedGenerator:
+    def _train(self, backend: str, axis: str, steps: int | None, folder: Path) -> TrainedGenerator:
         component = Host().find(Generator, backend)
         folder.mkdir(parents=True, exist_ok=True)
-        worker = component.build(component.settings.model_validate({"loss_axis": axis, "steps": steps}))
+        chosen = {"loss_axis": axis, "steps": steps} if steps else {"loss_axis": axis}
+        worker = component.build(component.settings.model_validate(chosen))
         trained: TrainedGenerator = worker(self.data, Job(folder, self.case.seed, "cpu"))
         return trained
 

@@ -14,17 +14,15 @@ def table_of(rows: Sequence[GridRow], total: int) -> str:
     lines = [
         f"{len(rows)} of {total} cases.",
         "",
-        "| generator | loss axis | cases | ranked right | solved | harmful: loss, feature | harmless: loss, feature "
-        "| fidelity: plain → calibrated | ≥ 0.9 | leak: along, all of z | reconstruction | train, measure: CPU s |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "| data | generator | loss axis | cases | ranked right | solved | harmful: loss, feature "
+        "| harmless: loss, feature | fidelity: plain → calibrated | ≥ 0.9 | leak: along, all of z | reconstruction "
+        "| train, measure: CPU s |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for backend, axis in dict.fromkeys((row.backend, row.axis) for row in rows):
-        chosen = [row for row in rows if (row.backend, row.axis) == (backend, axis)]
-        lines.append(f"| {backend} | {axis} | {len(chosen)} | {_summary(chosen, rows)} |")
-    for title, part in (("figures", "digits"), ("photographs", "photographs")):
-        of_data = [row for row in rows if row.case.data == title]
-        if of_data and len(of_data) < len(rows):
-            lines.append(f"\nOn {part} alone, randomised: {_counts(r for r in of_data if r.axis == 'randomised')}.")
+    for data, backend, axis in dict.fromkeys((row.case.data, row.backend, row.axis) for row in rows):
+        chosen = [row for row in rows if (row.case.data, row.backend, row.axis) == (data, backend, axis)]
+        part = "digits" if data == "figures" else data
+        lines.append(f"| {part} | {backend} | {axis} | {len(chosen)} | {_summary(chosen, rows)} |")
     lines += [
         "",
         "| harmful / harmless | | generator | axis | truth: nats | harmful: loss, feature | harmless: loss, feature "
@@ -59,12 +57,6 @@ def _summary(chosen: Sequence[GridRow], rows: Sequence[GridRow]) -> str:
             f"{_figure(trained, 0)}, {_median(row.measure for row in chosen):.0f}",
         ]
     )
-
-
-def _counts(rows: Iterable[GridRow]) -> str:
-    found = list(rows)
-    ranked, solved = sum(row.ranked for row in found), sum(row.solved for row in found)
-    return f"{ranked} of {len(found)} ranked right, {solved} solved"
 
 
 def _line(row: GridRow) -> str:

@@ -1,8 +1,9 @@
 """Scenarios of the grid benchmark: two planted changes, the classifier that knows one of them, and a randomised trial.
 
 A scenario is made once and stored, for all generators and loss axes. Which two factors shifted is given here (whether
-they are found is what `shiftlens benchmark` measures); how strongly is fitted to the data, as in an analysis. All
-samples are rounded to 8 bits, like the pictures they stand for.
+they are found is what `shiftlens benchmark` measures); how strongly is fitted to the data, as in an analysis.
+Photographs are harder to classify than digits, so their classifier gets more of them. All samples are rounded to 8
+bits, like the pictures they stand for.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ import numpy.typing as npt
 
 from shiftlens.core.benchmark import strengths
 from shiftlens.core.benchmark_cases import NAMES, PLANTS, Case
-from shiftlens.core.benchmark_data import Train, has_mnist, image_factors, samples_of, scorer, train_with_plugin
+from shiftlens.core.benchmark_data import Predict, Train, has_mnist, image_factors, samples_of, train_with_plugin
 from shiftlens.core.comparing import Matcher
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.files import write_bytes
 from shiftlens.core.kinds import SOURCE, TARGET, TRIAL, TrainingData
-from shiftlens.core.matching import find_changes
+from shiftlens.core.matching import fit_changes
 from shiftlens.core.scoring import Scores
 from shiftlens.core.statistics import Floats
-from shiftlens.core.trial import ActiveFactor, Score, randomised_rows
+from shiftlens.core.trial import ActiveFactor, Score, TrialSettings, randomised_rows
 
 Pixels = npt.NDArray[np.uint8]
 
 MOST_OF_EACH = 1500
 """Samples of each domain, at most."""
+MOST = {"figures": 6000, "photographs": 15_000}
+"""Samples that are drawn: half of them for the classifier."""
+EPOCHS = {"figures": 6, "photographs": 10}
+"""Of the classifier's training."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Scenario:
         before: the target's samples before anything was planted in them.
         strength: ``(n, 2)`` of the harmful and of the harmless change in each target sample.
         truth: rise of the mean loss when the harmful, and when the harmless change alone is made on source samples.
-        found: names of the factors whose change was fitted.
+        found: names of the factors whose change was fitted, in the order in which they are made.
     """
 
     source: Pixels
@@ -79,19 +84,19 @@ def as_float(x: Pixels) -> FloatArray:
     return np.asarray(x, dtype=np.float32) / np.float32(255)
 
 
-def classifier_of(case: Case, quick: bool, folder: Path, train: Train | None = None) -> Score:
-    """The scores of a classifier trained on samples of which most have some of the harmless change."""
-    x, y = samples_of(case.data, case.seed, shipped_only=quick)
+def classifier_of(case: Case, quick: bool, folder: Path, train: Train | None = None) -> Predict:
+    """A classifier trained on samples of which most have some of the harmless change."""
+    x, y = samples_of(case.data, case.seed, quick, MOST[case.data])
     x, y = x[: len(x) // 2], y[: len(x) // 2]
     rng = np.random.default_rng([case.seed, 101])
     strength = np.where(rng.uniform(size=len(x)) < 0.3, 0.0, rng.uniform(0, 1, len(x)))
     shown = as_float(rounded(PLANTS[case.seen](x, strength, rng)))
-    return scorer(train(shown, y, case.seed) if train else train_with_plugin(shown, y, case.seed, folder))
+    return train(shown, y, case.seed) if train else train_with_plugin(shown, y, case.seed, folder, EPOCHS[case.data])
 
 
 def make_scenario(case: Case, quick: bool, rows: int, score: Score) -> Scenario:
     """Plant, fit the strengths of the two factors, randomise them on source samples, score."""
-    x, y = samples_of(case.data, case.seed, shipped_only=quick)
+    x, y = samples_of(case.data, case.seed, quick, MOST[case.data])
     x, y = x[len(x) // 2 :], y[len(y) // 2 :]
     count = min(len(x) // 2, MOST_OF_EACH)
     rng = np.random.default_rng([case.seed, 103])
@@ -106,8 +111,8 @@ def make_scenario(case: Case, quick: bool, rows: int, score: Score) -> Scenario:
         changed = PLANTS[name](plain, rng.permutation(strength), rng)
         truth.append(float((score(changed, labels[0]).loss - scores.loss).mean()))
     factors = planted_factors(case)
-    matcher = Matcher(plain, labels[0], target, labels[1], factors, "image", MATCHED, case.seed)
-    plan = find_changes(matcher, len(factors), case.seed, lambda change: False, lambda share: None).plan
+    matched = MATCHED_QUICKLY if quick else TrialSettings().matching_samples
+    plan = fit_changes(Matcher(plain, labels[0], target, labels[1], factors, "image", matched, case.seed), case.seed)
     trial = randomised_rows(plan, plain, scores, rows, score, case.seed)
     return Scenario(
         source=rounded(plain),
@@ -125,8 +130,8 @@ def make_scenario(case: Case, quick: bool, rows: int, score: Score) -> Scenario:
     )
 
 
-MATCHED = 80
-"""Samples of each domain that the strengths are fitted on."""
+MATCHED_QUICKLY = 80
+"""Samples of each domain that the strengths are fitted on, where it has to be quick."""
 
 
 def planted_factors(case: Case) -> list[ActiveFactor]:
@@ -188,7 +193,7 @@ def _lowest(levels: Floats, line: Floats, best: int) -> float:
     return float(levels[best] + step * (levels[1] - levels[0]))
 
 
-def training_data(scenario: Scenario, source: Scores, target: Scores) -> TrainingData:
+def training_data(scenario: Scenario, source: Scores, target: Scores, predict: Predict) -> TrainingData:
     """Source ∪ target ∪ trial, as a generator is trained on."""
     samples = np.concatenate([scenario.source, scenario.target, scenario.trial])
     counts = [len(scenario.source), len(scenario.target), len(scenario.trial)]
@@ -202,6 +207,7 @@ def training_data(scenario: Scenario, source: Scores, target: Scores) -> Trainin
         sample_shape=samples.shape[1:],
         kind="image",
         classes=int(max(scenario.source_class.max(), scenario.target_class.max())) + 1,
+        predict=lambda x: predict(x).astype(np.float64),
     )
 
 

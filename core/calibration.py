@@ -2,7 +2,8 @@
 
 A decoder's loss axis is one direction; how far to go along it differs from sample to sample. Each column's features
 are decoded at several places of the axis in one call and re-scored, and the cell is put where the measured loss
-crosses the requested one. There is only one way to go, so it can take no short cut such as fading the sample.
+crosses the requested one; a second look there, between the two places nearest, sharpens it. There is only one way to
+go, so it can take no short cut such as fading the sample.
 """
 
 from __future__ import annotations
@@ -14,11 +15,8 @@ from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.grid import Decode, Score
 from shiftlens.core.loss_axis import OFFSET
 
-CANDIDATES = 23
-LOW, HIGH = (
-    -1.0,
-    2.5,
-)  # places tried; 0 and 1 are the smallest and the largest requested loss; weak effects need the room
+CANDIDATES = 33
+LOW, HIGH = -3.0, 5.0  # places tried; 0 and 1 are the smallest and the largest requested loss; weak effects need room
 NARROWEST = 1.0  # log-nats; pairs whose losses are almost equal are searched as far as this
 CLOSE = 0.1  # of the distance between the ends; further away, the axis does not reach the requested loss
 
@@ -47,16 +45,22 @@ def calibrate(
     cells = decode(np.repeat(z[first], CANDIDATES, axis=0), np.tile(asked, len(columns)), labels)
     measured = (np.log(score(cells, labels).loss + OFFSET) - start) / span
     curves = measured.reshape(len(columns), CANDIDATES)[column_of.ravel()]  # (n, candidates)
-    place, distance = _crossing(curves - wanted[:, None], places, wanted)
+    above = curves - wanted[:, None]
+    place, left, distance = _crossing(above, places, wanted)
+    found = np.flatnonzero(distance == 0)
+    if len(found):
+        cells = decode(z[found], np.exp(start + span * place[found]) - OFFSET, label[found])
+        here = (np.log(score(cells, label[found]).loss + OFFSET) - start) / span - wanted[found]
+        place[found] = _between(places, above[found], left[found], place[found], here)
     return np.exp(start + span * place) - OFFSET, distance <= CLOSE
 
 
 def _crossing(
     above: npt.NDArray[np.float64], places: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.float64], IntArray, npt.NDArray[np.float64]]:
     """Where each row of ``above`` ``(n, candidates)`` rises through 0, nearest to ``wanted``; else its closest place.
 
-    Returns the places ``(n,)`` and how far from 0 the row is there.
+    Returns the places ``(n,)``, the candidate to the left of each, and how far from 0 the row is there.
     """
     left, right = above[:, :-1], above[:, 1:]
     rises = (left <= 0) & (right >= 0) & (right > left)
@@ -66,4 +70,20 @@ def _crossing(
     nearest, closest = away.argmin(axis=1), np.abs(above).argmin(axis=1)
     found = rises.any(axis=1)
     place = np.where(found, crossing[rows, nearest], places[closest])
-    return place, np.where(found, 0.0, np.abs(above[rows, closest]))
+    return place, nearest, np.where(found, 0.0, np.abs(above[rows, closest]))
+
+
+def _between(
+    places: npt.NDArray[np.float64],
+    above: npt.NDArray[np.float64],
+    left: IntArray,
+    tried: npt.NDArray[np.float64],
+    here: npt.NDArray[np.float64],
+) -> npt.NDArray[np.float64]:
+    """The crossing again, after the place ``tried`` ``(n,)`` between two candidates was measured to be ``here``."""
+    rows = np.arange(len(tried))
+    low = here > 0  # the crossing lies to the left of the place tried
+    other, value = np.where(low, left, left + 1), np.where(low, above[rows, left], above[rows, left + 1])
+    step = here - value
+    part = np.where(np.abs(step) > 1e-12, here / np.where(np.abs(step) > 1e-12, step, 1.0), 0.0)
+    return np.asarray(tried + np.clip(part, 0, 1) * (places[other] - tried), dtype=np.float64)

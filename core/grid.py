@@ -111,6 +111,7 @@ class PairGrid:
         real: ``(losses, features)`` True in the two corners.
         reached: ``(losses, features)`` False where the loss axis cannot reach the requested loss.
         z: ``(2, latent)`` latents of the two samples.
+        given_back: ``(2, *sample)`` the two samples, encoded and decoded at their own losses.
     """
 
     cells: FloatArray
@@ -119,6 +120,7 @@ class PairGrid:
     real: npt.NDArray[np.bool_]
     reached: npt.NDArray[np.bool_]
     z: FloatArray
+    given_back: FloatArray
 
     @property
     def measured(self) -> npt.NDArray[np.float64]:
@@ -146,7 +148,8 @@ def grid_of_pair(
         label: the class that cells are decoded and scored as.
         calibrate: None asks the decoder for the requested losses as they are.
     """
-    pair_z = encode(samples, loss, np.full(2, label, dtype=np.int64))
+    both = np.full(2, label, dtype=np.int64)
+    pair_z = encode(samples, loss, both)
     z, requested = interpolate_grid(pair_z[0], pair_z[1], float(loss[0]), float(loss[1]), features, losses, spherical)
     real = np.zeros((losses, features), dtype=bool)
     real[0, 0] = real[-1, -1] = True
@@ -160,4 +163,4 @@ def grid_of_pair(
     everywhere = np.ones((losses, features), dtype=bool)
     everywhere[~real] = reached
     scores = score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
-    return PairGrid(cells, requested, scores, real, everywhere, pair_z)
+    return PairGrid(cells, requested, scores, real, everywhere, pair_z, decode(pair_z, loss, both))

@@ -23,9 +23,9 @@ Array = npt.NDArray[np.float64]
 
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite, and fine steps there small
 ENDS = (0.005, 0.995)  # quantiles of the transformed loss that become positions 0 and 1
-REACH = (-1.0, 2.5)  # positions that the axis is continued to; beyond, it stands still
+REACH = (-3.0, 5.5)  # positions that the axis is continued to; beyond, it stands still
 BENDS = (0.25, 0.5, 0.75)  # quantiles of the losses at which the observed axis may bend
-CLASS_ROWS = 5.0  # as many rows speak for the slope that all classes share, against the rows of the class itself
+CLASS_ROWS = 20.0  # as many rows speak for the slope that all classes share, against the rows of the class itself
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,17 @@ def find_changes(
     return Match(plan, before, left, rivals, errors, steps)
 
 
+def fit_changes(matcher: Matcher, seed: int) -> Plan:
+    """The strengths of changes of which it is known that they happened, one by each of the matcher's factors."""
+    plan: Plan = ()
+    units: dict[str, float] = {}
+    for factor in matcher.factors:
+        base = matcher.apply(plan, matcher.fit)
+        change, units[factor.name] = guess(factor, factor.measure(base), factor.measure(matcher.fit.target))
+        plan = _placed(matcher, plan, change, units)
+    return fit_to_readings(matcher, plan, units, seed)[0]
+
+
 def screen(matcher: Matcher, plan: Plan, candidates: Sequence[ActiveFactor]) -> tuple[list[Candidate], float]:
     """Each candidate's best change on top of the plan, best first, and the distance without any of them."""
     half = matcher.fit

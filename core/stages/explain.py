@@ -105,7 +105,10 @@ def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[
     factors = [factor for factor in active_factors(context)[0] if factor.name in measured]
     if not factors:
         return causes, []
-    moves = grid_moves(factors, np.asarray(context.run.arrays["cells"]), seed=context.general.seed)
+    arrays = context.run.arrays
+    moves = grid_moves(
+        factors, np.asarray(arrays["cells"]), np.asarray(arrays["given-back"]), seed=context.general.seed
+    )
     return hold_against_grid(causes, moves)
 
 

@@ -50,6 +50,7 @@ def work(context: Context) -> Outcome:
     outputs = [
         arrays.save("pairs", np.array([(pair.source, pair.target) for pair in pairs], dtype=np.int64)),
         arrays.save("cells", cells),
+        arrays.save("given-back", np.stack([grid.given_back for grid in grids])),
         arrays.save("series", series),
         arrays.save("cell-figures", figures),
     ]

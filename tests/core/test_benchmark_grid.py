@@ -99,8 +99,8 @@ def test_the_table_counts_cases_and_tells_failures():
     lost = row("joint", harmful=(0.0, 0.0, 0.0), reconstruction=None, fidelity=None, failure="it collapsed")
     table = table_of([row(), row("observed", harmless=(0.9, 0.8, 1.0)), lost], 9)
     assert "3 of 9 cases" in table
-    assert "| autoencoder | randomised | 1 | 1 | 1 |" in table
-    assert "| autoencoder | observed | 1 | 0 | 0 |" in table
+    assert "| digits | autoencoder | randomised | 1 | 1 | 1 |" in table
+    assert "| digits | autoencoder | observed | 1 | 0 | 0 |" in table
     assert "- autoencoder, joint: it collapsed" in table
 
 

@@ -37,7 +37,7 @@ def test_the_measured_loss_becomes_the_requested_one(gain):
     asked, reached = calibrate(z, requested, LABEL[:5], decode, with_gain)
     measured = with_gain(decode(z, asked, LABEL[:5]), LABEL[:5]).loss
     assert reached.all()
-    np.testing.assert_allclose(np.log(measured + 0.05), np.log(requested + 0.05), atol=0.05)
+    np.testing.assert_allclose(np.log(measured + 0.05), np.log(requested + 0.05), atol=0.01)
 
 
 def test_a_decoder_that_is_right_already_is_left_alone():
@@ -46,7 +46,7 @@ def test_a_decoder_that_is_right_already_is_left_alone():
     np.testing.assert_allclose(asked, REQUESTED, rtol=1e-3)
 
 
-def test_every_column_is_decoded_once_in_one_call():
+def test_every_column_is_decoded_once_and_every_crossing_looked_at_again():
     calls: list[int] = []
 
     def counting(z, loss, label):
@@ -54,7 +54,9 @@ def test_every_column_is_decoded_once_in_one_call():
         return decode(z, loss, label)
 
     calibrate(Z, REQUESTED, LABEL, counting, with_gain)
-    assert calls == [3 * CANDIDATES]
+    first, second = calls
+    assert first == 3 * CANDIDATES
+    assert len(Z) - 3 <= second <= len(Z)  # of a cell that no place crosses, there is no second look
 
 
 def test_a_decoder_that_ignores_the_loss_does_not_reach_what_it_is_asked_for():

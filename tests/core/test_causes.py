@@ -208,7 +208,7 @@ def test_what_cannot_be_changed_is_observed_and_never_more_than_unclear(world):
 
 
 def test_grid_moves_by_hand():
-    """Rows add to the first channel, columns to the second, by the pairs' whole gap."""
+    """Rows add to the first channel, columns to the second, by the pairs' whole gap; every generated cell is darker."""
     rng = np.random.default_rng(0)
     cells = np.zeros((12, 3, 4, 2, 8, 8), dtype=np.float32)
     gap = rng.uniform(0.5, 1.5, 12)
@@ -216,9 +216,13 @@ def test_grid_moves_by_hand():
         cells[:, row, :, 0] += (gap * row / 2)[:, None, None, None]
     for column in range(4):
         cells[:, :, column, 1] += (gap * column / 3)[:, None, None, None]
-    moves = grid_moves([active("first", Level(0)), active("second", Level(1))], cells)
+    given_back = cells[:, [0, -1], [0, -1]] - 0.2
+    real = cells[:, [0, -1], [0, -1]].copy()
+    cells -= 0.2
+    cells[:, [0, -1], [0, -1]] = real
+    moves = grid_moves([active("first", Level(0)), active("second", Level(1))], cells, given_back)
     assert moves["first"].loss_axis == pytest.approx(1, abs=1e-5)
     assert moves["first"].feature_axis == pytest.approx(0, abs=1e-5)
     assert moves["second"].feature_axis == pytest.approx(1, abs=1e-5)
     assert moves["first"].loss_axis_ci == pytest.approx((1, 1), abs=1e-4)
-    assert grid_moves([active("first", Level(0))], cells[:0]) == {}
+    assert grid_moves([active("first", Level(0))], cells[:0], given_back[:0]) == {}
