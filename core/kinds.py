@@ -203,6 +203,9 @@ class TrainedGenerator:
         latent: number of latent dimensions.
         history: one row per logged step, e.g. ``{"step": 200, "loss": 0.4, "held_out": 0.5}``.
         facts: small JSON values worth telling in the report, e.g. ``{"reconstruction_mse": 0.004}``.
+        posterior: of generators whose encoder gives a distribution, ``posterior(x, loss, label) -> (z, log_variance)``,
+            each ``(N, latent)``, z as the encoder gives it. It is exported in the encoder's place; samples are drawn by
+            whoever runs it, never inside.
     """
 
     encoder: Any
@@ -210,6 +213,7 @@ class TrainedGenerator:
     latent: int
     history: tuple[dict[str, float], ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    posterior: Any = None
 
 
 class GeneratorWorker(Protocol):

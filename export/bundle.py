@@ -22,7 +22,7 @@ from shiftlens.core.errors import BundleError, InputError, PluginError, near_mis
 from shiftlens.core.files import sha256_of
 from shiftlens.core.grid import LARGEST_SIDE, PairGrid, grid_of_pair
 from shiftlens.core.scoring import Scores, join, probabilities_of, score_batch
-from shiftlens.export.manifest import CONVERTED, GRID, MANIFEST, Manifest, most_cells, read_manifest
+from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, Manifest, most_cells, read_manifest
 from shiftlens.export.session import Session, Tensor
 
 if TYPE_CHECKING:
@@ -155,6 +155,18 @@ class Bundle:
     def encode(self, x: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
         """``x (n, *sample), loss (n,), label (n,) -> z (n, latent)``, in chunks."""
         return self._chunked(self.encoder, "z", x=x, loss=loss, label=label)
+
+    def log_variance(self, x: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+        """Of z ``(n, latent)``, whose mean `encode` gives: how closely the encoder knows each dimension (¶78).
+
+        Raises:
+            BundleError: this generator's encoder gives a place, no distribution.
+        """
+        if LOG_VARIANCE not in {tensor.name for tensor in self.encoder.outputs}:
+            raise BundleError(
+                f"the encoder of {self.folder} gives no {LOG_VARIANCE}; only that of the generator vae does"
+            )
+        return self._chunked(self.encoder, LOG_VARIANCE, x=x, loss=loss, label=label)
 
     def decode(self, z: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
         """``z (n, latent), loss (n,), label (n,) -> x (n, *sample)``, in chunks."""

@@ -23,6 +23,7 @@ VERSION = metadata.version("shiftlens")
 MANIFEST = "manifest.json"
 GRID = "grid.onnx"
 CONVERTED = "converted"  # the converter's output: one graph cannot call both its input and its output x
+LOG_VARIANCE = "log_variance"  # of z: the second output of an encoder that gives a distribution
 MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
 REQUIRED = ("encoder", "decoder")
 NEED_CLASSIFIER = ("classifier", "grid")
@@ -39,6 +40,7 @@ MEANING = {
     "target": "one target sample for each pair",
     CONVERTED: "target samples as they would look in the source domain",
     "z": "latents: the features of a sample without what goes with the loss",
+    LOG_VARIANCE: "of z, in z's units: how closely the encoder knows each dimension",
     "label": "class of each row, as an index into classes",
     "loss": "loss of each row, in the unit of the loss",
     "n_features": "columns of the grid",

@@ -23,7 +23,7 @@ BATCHES = (1, 2, 7, 64)
 def work(context: Context) -> Outcome:
     import torch
 
-    from shiftlens.export.manifest import CONVERTED, GRID, MANIFEST, write_manifest
+    from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, write_manifest
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -44,20 +44,22 @@ def work(context: Context) -> Outcome:
         inputs = encoder_inputs(batch)
         return {"z": encode(inputs)["z"], "loss": inputs["loss"], "label": inputs["label"]}
 
-    parts: list[tuple[str, Any, Callable[[int], dict[str, Any]], str]] = [
-        ("encoder", trained.encoder, encoder_inputs, "z"),
-        ("decoder", trained.decoder, decoder_inputs, "x"),
+    parts: list[tuple[str, Any, Callable[[int], dict[str, Any]], list[str]]] = [
+        ("encoder", trained.encoder, encoder_inputs, ["z"])
+        if trained.posterior is None
+        else ("encoder", trained.posterior, encoder_inputs, ["z", LOG_VARIANCE]),
+        ("decoder", trained.decoder, decoder_inputs, ["x"]),
     ]
     if context.settings.converter is not None:
-        parts.append(("converter", *_converter(context), CONVERTED))
+        parts.append(("converter", *_converter(context), [CONVERTED]))
     for name in (GRID, "converter.onnx"):  # of an earlier export, made of other models
         (folder / name).unlink(missing_ok=True)
-    for number, (name, module, inputs, output) in enumerate(parts):
+    for number, (name, module, inputs, given) in enumerate(parts):
         path = folder / f"{name}.onnx"
         example = inputs(EXAMPLES)
         tensors = tuple(torch.from_numpy(value) for value in example.values())
-        to_onnx(module, tensors, list(example), [output], path, {**metadata, "shiftlens.part": name})
-        parity[name] = check_parity(path, on_numpy(module, [output]), inputs, BATCHES)
+        to_onnx(module, tensors, list(example), given, path, {**metadata, "shiftlens.part": name})
+        parity[name] = check_parity(path, on_numpy(module, given), inputs, BATCHES)
         context.progress(number + 1, len(parts))
     if not context.facts("classifier")["exported"]:
         (folder / "classifier.onnx").unlink(missing_ok=True)

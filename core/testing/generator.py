@@ -142,7 +142,8 @@ def alone_as_in_company(subject: GeneratorSubject) -> None:
 
 @rule("generator", "exports-to-onnx")
 def exports_to_onnx(subject: GeneratorSubject) -> None:
-    """Encoder and decoder export to ONNX with any batch size, and the files agree with the modules at 1, 2 and 7."""
+    """Encoder and decoder export to ONNX with any batch size, and the files agree with the modules at 1, 2 and 7; so
+    does a posterior, whose z is the encoder's."""
     import torch
 
     from shiftlens.export.parity import check_parity
@@ -159,11 +160,19 @@ def exports_to_onnx(subject: GeneratorSubject) -> None:
         z = on_numpy(trained.encoder, ["z"])(inputs)["z"]
         return {"z": z, "loss": inputs["loss"], "label": inputs["label"]}
 
-    parts = (("encoder", trained.encoder, encoder_inputs, "z"), ("decoder", trained.decoder, decoder_inputs, "x"))
-    for name, module, inputs, output in parts:
+    parts = [
+        ("encoder", trained.encoder, encoder_inputs, ["z"]),
+        ("decoder", trained.decoder, decoder_inputs, ["x"]),
+    ]
+    if trained.posterior is not None:
+        parts.append(("posterior", trained.posterior, encoder_inputs, ["z", "log_variance"]))
+        few = encoder_inputs(3)
+        own, placed = on_numpy(trained.encoder, ["z"])(few), on_numpy(trained.posterior, ["z", "log_variance"])(few)
+        expect(np.allclose(placed["z"], own["z"], atol=AGREES), "the posterior's z to be the encoder's", "another one")
+    for name, module, inputs, given in parts:
         path, example = folder / f"{name}.onnx", inputs(8)
-        to_onnx(module, tuple(torch.from_numpy(v) for v in example.values()), list(example), [output], path, {})
-        check_parity(path, on_numpy(module, [output]), inputs)
+        to_onnx(module, tuple(torch.from_numpy(v) for v in example.values()), list(example), given, path, {})
+        check_parity(path, on_numpy(module, given), inputs)
 
 
 @rule("generator", "the-same-under-a-seed")

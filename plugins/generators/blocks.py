@@ -198,7 +198,11 @@ class Encoder(nn.Module):
         self.register_buffer("spread", spread)
 
     def forward(self, x: Tensor, loss: Tensor, label: Tensor) -> Tensor:
-        z: Tensor = (self.network(self.scale(x)) - self.centre) / self.spread
+        return self.placed(self.network(self.scale(x)), loss, label)
+
+    def placed(self, latent: Tensor, loss: Tensor, label: Tensor) -> Tensor:
+        """z ``(N, latent)`` of what the network gave."""
+        z: Tensor = (latent - self.centre) / self.spread
         return z if self.residual is None else z - self.residual(loss, label)
 
 

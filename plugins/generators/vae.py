@@ -35,7 +35,7 @@ from shiftlens.plugins.generators.assemble import (
     schedule_of,
     settled,
 )
-from shiftlens.plugins.generators.blocks import Condition, decoder_network, encoder_network
+from shiftlens.plugins.generators.blocks import Condition, Encoder, decoder_network, encoder_network
 from shiftlens.plugins.generators.likeness import MSE_WEIGHT, Likeness, student_of
 from shiftlens.plugins.generators.settings import VaeSettings
 
@@ -65,7 +65,11 @@ class VariationalAutoencoder:
                 f"Set generator.beta below {settings.beta:g}, or train for more than {training.steps} steps"
             )
         trained = assemble(networks, data, job, settings, training)
-        return replace(trained, facts={**trained.facts, **trainee.likeness.facts(), "active_latents": active})
+        return replace(
+            trained,
+            facts={**trained.facts, **trainee.likeness.facts(), "active_latents": active},
+            posterior=_Posterior(trained.encoder, trainee.encoder).eval(),
+        )
 
 
 class _Trainee(Trainee):
@@ -113,8 +117,20 @@ def _divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean**2 + log_variance.exp() - log_variance - 1)
 
 
+class _Posterior(nn.Module):
+    """What is exported: z and its log-variance, in z's units, each ``(N, latent)``; nothing is drawn."""
+
+    def __init__(self, encoder: Encoder, network: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.network = encoder, network
+
+    def forward(self, x: Tensor, loss: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = _posterior(self.network(self.encoder.scale(x)))
+        return self.encoder.placed(mean, loss, label), log_variance - 2 * self.encoder.spread.log()
+
+
 class _Mean(nn.Module):
-    """The exported half of the encoder: ``(N, *sample) -> (N, latent)``."""
+    """The half of the encoder that places a sample: ``(N, *sample) -> (N, latent)``."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

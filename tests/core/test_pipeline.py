@@ -15,6 +15,7 @@ from shiftlens import Host, hookimpl, load_run, load_settings, run
 from shiftlens.core.errors import InputError
 from shiftlens.core.pipeline import NAMES
 from shiftlens.core.results import Results
+from shiftlens.export import Bundle
 
 
 class Watching:
@@ -206,3 +207,17 @@ def test_a_killed_run_goes_on_to_the_same_result(demo_run, tmp_path, stage):
     assert done.returncode == 0, done.stderr
     assert f"{stage} ..." not in done.stderr
     assert (tmp_path / "run" / "results.json").read_bytes() == (demo_run.run.path / "results.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_generator_is_switched_by_its_name_and_a_vae_tells_how_closely_it_knows_z(demo_run, again):
+    settings = load_settings(demo_run.config, overrides=[*demo_run.overrides, "generator.name=vae"])
+    finished = run(settings, again.run.path)
+    bundle = Bundle.open(finished.bundle, device="cpu")
+    real = finished.arrays["cells"][:, 0, 0]
+    loss, label = np.array([0.1] * len(real)), np.zeros(len(real), np.int64)
+    assert finished.results.generator["name"] == "vae"
+    assert bundle.log_variance(real, loss, label).shape == bundle.encode(real, loss, label).shape
+    described = {output["name"]: output for output in bundle.manifest.models["encoder.onnx"]["outputs"]}
+    assert described["log_variance"]["meaning"].startswith("of z")
+    assert bundle.grid(real[0], finished.arrays["cells"][0, -1, -1]).cells.shape[:2] == (5, 5)

@@ -39,6 +39,12 @@ def test_it_encodes_and_decodes_in_chunks_as_in_one_piece(exported, modules):
     np.testing.assert_allclose(again, expected, atol=1e-5)
 
 
+def test_an_encoder_without_a_distribution_says_so(exported):
+    x, y = digits()[0][:2], digits()[1][:2]
+    with pytest.raises(BundleError, match="log_variance"):
+        Bundle.open(exported, device="cpu").log_variance(x, np.ones(2), y)
+
+
 def test_nothing_in_nothing_out(exported):
     bundle = Bundle.open(exported, device="cpu")
     none = np.zeros(0)
