@@ -18,6 +18,7 @@ from shiftlens.core.loss_axis import OFFSET
 CANDIDATES = 33
 LOW, HIGH = -3.0, 5.0  # places tried; 0 and 1 are the smallest and the largest requested loss; weak effects need room
 NARROWEST = 1.0  # log-nats; pairs whose losses are almost equal are searched as far as this
+NEAR = 0.02  # of the largest distance between requested losses; a measured loss this close is as good as the requested
 CLOSE = 0.1  # of the distance between the ends; further away, the axis does not reach the requested loss
 
 
@@ -45,13 +46,19 @@ def calibrate(
     cells = decode(np.repeat(z[first], CANDIDATES, axis=0), np.tile(asked, len(columns)), labels)
     measured = (np.log(score(cells, labels).loss + OFFSET) - start) / span
     curves = measured.reshape(len(columns), CANDIDATES)[column_of.ravel()]  # (n, candidates)
-    above = curves - wanted[:, None]
+    # Near enough is good enough: within a small tolerance, the level to be crossed is the one nearest to what the place
+    # of the requested loss gives by itself. So no cell is driven far for a hair's breadth of loss.
+    slack = NEAR * np.ptp(requested)
+    low, high = ((np.log(np.maximum(requested + side, 0) + OFFSET) - start) / span for side in (-slack, slack))
+    here = np.array([np.interp(at, places, curve) for at, curve in zip(wanted, curves, strict=True)])
+    level = np.clip(here, low, high)
+    above = curves - level[:, None]
     place, left, distance = _crossing(above, places, wanted)
     found = np.flatnonzero(distance == 0)
     if len(found):
         cells = decode(z[found], np.exp(start + span * place[found]) - OFFSET, label[found])
-        here = (np.log(score(cells, label[found]).loss + OFFSET) - start) / span - wanted[found]
-        place[found] = _between(places, above[found], left[found], place[found], here)
+        missed = (np.log(score(cells, label[found]).loss + OFFSET) - start) / span - level[found]
+        place[found] = _between(places, above[found], left[found], place[found], missed)
     return np.exp(start + span * place) - OFFSET, distance <= CLOSE
 
 

@@ -21,6 +21,8 @@ class Report:
         settings: the resolved settings, with every default, as plain values.
         arrays: loaded when asked for:
             ``cells`` ``(pairs, losses, features, *sample)`` float32, the grids with the real samples in place;
+            ``given-back`` ``(pairs, 2, *sample)`` float32, source and target sample as encoding and decoding alone
+            give them back (absent where the run was made elsewhere);
             ``series`` ``(pairs, losses, *sample)`` float32, the plain series of claim 2;
             ``strips`` ``(n, *sample)`` float32, the factor strips (absent where there are no causes).
     """

@@ -308,7 +308,8 @@ def example(
     )  # fmt: skip
     arrays = {}
     if pairs:
-        arrays |= {"cells": np.stack(cells), "series": np.stack(series)}
+        ends = np.stack([grid[[0, -1], [0, -1]] for grid in cells])
+        arrays |= {"cells": np.stack(cells), "series": np.stack(series), "given-back": ends}
     if strips:
         arrays["strips"] = np.stack(strips)
     return Report(results, {"name": text(name), "seed": 0, "grid": {"features": features, "losses": losses}}, arrays)

@@ -129,7 +129,7 @@ class RowView:
 
 @dataclass(frozen=True)
 class PairView:
-    """One pair with its grid and its plain series."""
+    """One pair with its grid, its plain series, and its two samples as the networks give them back."""
 
     number: int
     title: str
@@ -139,6 +139,7 @@ class PairView:
     target_loss: str
     rows: tuple[RowView, ...]
     series: tuple[CellView, ...]
+    given_back: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class Gallery:
         self.sheets: list[Sheet] = []
         strips = self.arrays.get("strips")
         size = report.results.grid
-        tiles = self.count * (size.features * size.losses + size.losses) + (0 if strips is None else len(strips))
+        tiles = self.count * (size.features * size.losses + size.losses + 2) + (0 if strips is None else len(strips))
         self.side = pictures.largest_side(tiles)
         if self.kind != "image":
             self.scale = pictures.range_of(self._everything())
@@ -30,14 +30,17 @@ class Gallery:
         if self.strips is not None and self.kind == "image":
             self.windows = self._draw("strips", self.strips)
 
-    def pair(self, index: int) -> tuple[list[Picture], list[Picture]]:
-        """Pictures of one pair: the grid's cells in reading order, and the plain series."""
+    def pair(self, index: int) -> tuple[list[Picture], list[Picture], list[Picture]]:
+        """Pictures of one pair: the grid's cells in reading order, the plain series, and both samples as given back."""
         cells, series = np.asarray(self.arrays["cells"][index]), np.asarray(self.arrays["series"][index])
         flat = cells.reshape(-1, *cells.shape[2:])  # (losses * features, *sample)
-        generated = np.ones(len(flat) + len(series), dtype=bool)
-        generated[[0, len(flat) - 1, len(flat), -1]] = False  # the real samples stand at both ends of each
-        drawn = self._draw(f"pair-{index + 1}-sheet", np.concatenate([flat, series]), generated)
-        return drawn[: len(flat)], drawn[len(flat) :]
+        given_back = np.asarray(self.arrays["given-back"][index]) if "given-back" in self.arrays else flat[:0]
+        shown = np.concatenate([flat, series, given_back])
+        generated = np.ones(len(shown), dtype=bool)
+        both = len(flat) + len(series)
+        generated[[0, len(flat) - 1, len(flat), both - 1]] = False  # the real samples stand at both ends of each
+        drawn = self._draw(f"pair-{index + 1}-sheet", shown, generated)
+        return drawn[: len(flat)], drawn[len(flat) : both], drawn[both:]
 
     def strip(self, cells: Sequence[StripCell]) -> list[Picture]:
         """Pictures of one factor's strip; lines and bars are compared with its first picture."""
@@ -60,7 +63,7 @@ class Gallery:
     def _everything(self) -> npt.NDArray[np.float32]:
         """All samples shown, ``(n, *sample)``: lines and bars share one scale over the whole page."""
         parts = []
-        for name, axes in (("cells", 3), ("series", 2), ("strips", 1)):
+        for name, axes in (("cells", 3), ("series", 2), ("given-back", 2), ("strips", 1)):
             if name in self.arrays:
                 array = np.asarray(self.arrays[name])
                 array = array if name == "strips" else array[: self.count]

@@ -83,7 +83,7 @@ def _how_to_read(results: Results) -> str:
 
 
 def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, scale: LossScale) -> PairView:
-    drawn, drawn_series = gallery.pair(position - 1)
+    drawn, drawn_series, given_back = gallery.pair(position - 1)
     columns = results.grid.features
     rows = []
     for r, row in enumerate(pair.cells):
@@ -105,6 +105,7 @@ def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, s
         target_loss=number(pair.loss[1]),
         rows=tuple(rows),
         series=series,
+        given_back=tuple(given_back),
     )
 
 
