@@ -123,7 +123,7 @@ def _write_table(rows: list[GridRow], total: int, out: Path | None) -> str:
     table = table_of(rows, total)
     if out is not None:
         write_text(out / "grid.md", table)
-        verdicts = [{**asdict(row), "ranked": row.ranked, "solved": row.solved} for row in rows]
+        verdicts = [{**asdict(row), "clean": row.clean, "ranked": row.ranked, "solved": row.solved} for row in rows]
         write_text(out / "grid.json", json.dumps(verdicts, indent=1) + "\n")
     return table
 

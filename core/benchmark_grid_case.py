@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftlens.core.benchmark_cases import Case
+from shiftlens.core.benchmark_cases import PLANTS, Case
 from shiftlens.core.benchmark_data import Predict, scorer
 from shiftlens.core.benchmark_scenarios import Ruler, Scenario, as_float, planted_factors, training_data
 from shiftlens.core.calibration import calibrate
@@ -25,6 +25,8 @@ from shiftlens.core.kinds import Candidates, Generator, Pair, Selector, TrainedG
 from shiftlens.core.moves import grid_moves
 from shiftlens.core.statistics import Floats, percentile_interval
 
+WORTH = (0.02, 0.1)
+"""Smallest rise of the mean loss worth naming: nats, and a part of what both changes cost together."""
 CLEARLY = 0.1
 """Share of the gap by which the harmful factor has to move more than the harmless one."""
 FEATURES, LOSSES = 3, 5
@@ -43,6 +45,8 @@ class GridRow:
         setup: what it was measured with, besides the case; stored rows of another setup are not used again.
         accuracy: of the classifier, in both domains.
         truth: rise of the mean loss by the harmful and by the harmless change alone, in nats.
+        company: rise by both together, by the harmless one on samples that have the harmful one already, and the
+            standard error of the latter.
         found: factors whose change the trial varied.
         harmful, harmless: moves of the planted change along ``"loss"`` and ``"feature"``, beyond what encoding and
             decoding alone make of the pair's samples.
@@ -79,6 +83,13 @@ class GridRow:
     measure: float
     failure: str = ""
     given_back: tuple[float, float] = (0.0, 0.0)
+    company: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def clean(self) -> bool:
+        """Whether the harmless change is harmless in company, too: else both belong on the loss axis."""
+        both, added, error = self.company
+        return added - 2 * error < max(WORTH[0], WORTH[1] * both)
 
     @property
     def ranked(self) -> bool:
@@ -135,6 +146,18 @@ class Bench:
         gaps: Floats = self.scenario.strength[[pair.target for pair in self.pairs]]
         return gaps
 
+    @cached_property
+    def company(self) -> tuple[float, float, float]:
+        """See `GridRow`: both changes made on source samples, with the strengths of as many target samples."""
+        rng = np.random.default_rng([self.case.seed, 31])
+        strength = self.scenario.strength[rng.permutation(len(self.x[0]))]
+        harmful = PLANTS[self.case.unseen](self.x[0], strength[:, 0], rng)
+        both = PLANTS[self.case.seen](harmful, strength[:, 1], rng)
+        first, then = (self.score(x.astype(np.float32), self.label[0]).loss for x in (harmful, both))
+        added = then - first
+        error = float(added.std() / np.sqrt(len(added)))
+        return float((then - self.scores[0].loss).mean()), float(added.mean()), error
+
     def run(self, backend: str, axis: str, steps: int | None, folder: Path, setup: str) -> GridRow:
         """Train (or go on, or take what is finished in ``folder``) and measure."""
         begun = time.process_time()
@@ -179,6 +202,7 @@ class Bench:
         return {
             "accuracy": tuple(float(scores.correct.mean()) for scores in self.scores),
             "truth": tuple(float(rise) for rise in self.scenario.truth),
+            "company": self.company,
             "found": [str(name) for name in self.scenario.found],
         }
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.domain import IntArray
 from shiftlens.core.results import Fidelity, Leak, Realism
 
 Array = npt.NDArray[np.float64]
 
 LOW_FIDELITY = 0.6
 """Below this rank correlation a grid does not do what it says, and the report says so."""
+FEWEST = 20  # real samples that cells are compared with
 USUAL = 0.95  # quantile of the distances between real samples up to which a cell lies where real samples do
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite
 RIDGE = 1e-3
@@ -99,13 +100,13 @@ def _solved(x: Array, y: Array, ridge: float) -> Array:
     return np.asarray(np.linalg.solve(x.T @ x + penalty, x.T @ y), dtype=np.float64)
 
 
-def realism(cells: FloatArray, real: FloatArray) -> Realism | None:
+def realism(cells: npt.NDArray[np.floating], real: npt.NDArray[np.floating]) -> Realism | None:
     """Distances of cells ``(n, latent)`` to the nearest real sample, held against those of real ones ``(m, latent)``.
 
     Each real sample is compared with the others, as if it had been made; the cells' own pairs must not be in ``real``.
-    None where there are fewer than 20 real samples, or most are the same.
+    None where there are fewer than `FEWEST` real samples, or most are the same.
     """
-    if len(real) < 20 or not len(cells):
+    if len(real) < FEWEST or not len(cells):
         return None
     usual, found = _nearest(real, real, others=True), _nearest(cells, real)
     middle = float(np.median(usual))
@@ -118,7 +119,26 @@ def realism(cells: FloatArray, real: FloatArray) -> Realism | None:
     )
 
 
-def _nearest(points: FloatArray, real: FloatArray, others: bool = False) -> Array:
+def plain_realism(cells: Array, real: Array, row: IntArray) -> dict[str, float]:
+    """``plain_near`` and ``plain_lowest`` of `Realism`; empty where there are no statistics or too few samples.
+
+    Args:
+        cells: ``(n, k)`` statistics of the cells; real: ``(m, k)`` of real samples.
+        row: ``(n,)`` the row of the grid that each cell stands in.
+    """
+    scale = real.std(0)
+    told = scale > 1e-9 * np.maximum(1.0, np.abs(real.mean(0)))  # what never varies has no unit
+    if len(real) < FEWEST or not told.any():
+        return {}
+    cells, real = cells[:, told] / scale[told], real[:, told] / scale[told]
+    near = _nearest(cells, real) <= np.quantile(_nearest(real, real, others=True), USUAL)
+    return {
+        "plain_near": float(near.mean()),
+        "plain_lowest": min(float(near[row == here].mean()) for here in np.unique(row)),
+    }
+
+
+def _nearest(points: npt.NDArray[np.floating], real: npt.NDArray[np.floating], others: bool = False) -> Array:
     """``(n,)`` distance of each point to the nearest real sample; with ``others`` the points are those samples."""
     real = np.asarray(real, dtype=np.float64)
     nearest = np.empty(len(points))

@@ -280,7 +280,7 @@ def example(
             np.array([cell.requested for cell in generated]), np.array([cell.measured for cell in generated])
         ),
         leak=Leak(r2=0.04, source=0.02, target=0.05, axis_r2=0.01) if pairs else Leak(r2=None),
-        realism=Realism(near=0.91, ratio=0.8, samples=1200) if pairs else None,
+        realism=Realism(near=0.91, ratio=0.8, samples=1200, plain_near=0.82, plain_lowest=0.39) if pairs else None,
         second_opinion=SecondOpinion(
             fidelity=0.83, agreement=0.78, fidelity_on_real=0.71, agreement_on_real=0.82,
             accuracy=PerDomain(source=0.93, target=0.7)

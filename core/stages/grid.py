@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from shiftlens.core.broad_measures import broad_measures
 from shiftlens.core.calibration import calibrate
 from shiftlens.core.domain import FloatArray, IntArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, realism
+from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, plain_realism, realism
 from shiftlens.core.grid import PairGrid, grid_of_pair
 from shiftlens.core.kinds import SOURCE, Candidates, Pair
 from shiftlens.core.results import Leak, Realism
@@ -58,7 +59,7 @@ def work(context: Context) -> Outcome:
     facts: dict[str, Any] = {
         "fidelity": fidelity_of_grids(figures["requested"], figures["measured"], generated).model_dump(),
         "leak": _leak(context).model_dump(),
-        "realism": found.model_dump() if (found := _realism(context, pairs, cells[generated])) else None,
+        "realism": found.model_dump() if (found := _realism(context, pairs, cells, generated)) else None,
         "second_opinion": _second_opinion(context, pairs, cells, figures),
         "reached": float(figures["reached"][generated].mean()),
         "providers": context.bundle.providers,
@@ -175,18 +176,28 @@ def _axis_leak(context: Context) -> float | None:
     )
 
 
-def _realism(context: Context, pairs: list[Pair], cells: FloatArray) -> Realism | None:
-    """Where the cells lie among the real samples, in the encoder's space.
+def _realism(
+    context: Context, pairs: list[Pair], cells: FloatArray, generated: npt.NDArray[np.bool_]
+) -> Realism | None:
+    """Where the cells lie among the real samples, in the encoder's space and by plain statistics.
 
     All are encoded as of one loss and one class: what the encoder takes out for the loss is then the same for all, and
     their distances are those of the trained encoder itself, the loss axis's part included.
     """
-    real = []
+    real, plain, kind = [], [], context.facts("data")["kind"]
     for role, own in zip(DOMAINS, ({p.source for p in pairs}, {p.target for p in pairs}), strict=True):
         rows = np.setdiff1d(_evenly(len(context.domain(role))), sorted(own))
         real.append(_encoded(context, role, rows, np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)))
-    nothing = np.zeros(len(cells))
-    return realism(context.bundle.encode(cells, nothing, nothing.astype(np.int64)), np.concatenate(real))
+        starts = range(0, len(rows), context.general.batch_size)
+        parts = (context.domain(role).batch(rows[i : i + context.general.batch_size]) for i in starts)
+        plain += [broad_measures(kind, part) for part in parts]
+    made = cells[generated]
+    nothing = np.zeros(len(made))
+    found = realism(context.bundle.encode(made, nothing, nothing.astype(np.int64)), np.concatenate(real))
+    if found is None:
+        return None
+    row_of = np.broadcast_to(np.arange(cells.shape[1])[:, None], generated.shape)[generated]
+    return found.model_copy(update=plain_realism(broad_measures(kind, made), np.concatenate(plain), row_of))
 
 
 def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figures: Any) -> dict[str, Any] | None:

@@ -85,6 +85,13 @@ def _realism(found: Realism) -> Check:
     )
     if found.near < LOW_REALISM:
         words += " The others look like nothing in the data: take them as a hint at the direction, not as samples."
+    if found.plain_near is not None and found.plain_lowest is not None:
+        words += (
+            f" By plain statistics of the samples, in which no network has a say, {percent(found.plain_near)} do; in "
+            f"the row where it is lowest, {percent(found.plain_lowest)}."
+        )
+        if found.plain_lowest < LOW_REALISM <= found.near:
+            words += " There the cells have something, such as noise, that no real sample has: look at them closely."
     return Check("Realism", percent(found.near), words)
 
 

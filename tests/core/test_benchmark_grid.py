@@ -95,6 +95,16 @@ def test_ranked_and_solved_by_hand():
     assert not row(harmful=(0.0, 0.0, 0.0), failure="collapsed").ranked
 
 
+def test_a_case_whose_harmless_change_costs_in_company_is_counted_apart():
+    costly = row(company=(0.5, 0.3, 0.02))
+    assert row(company=(0.5, 0.04, 0.01)).clean
+    assert row(company=(0.2, 0.05, 0.02)).clean  # as far as can be told
+    assert not costly.clean
+    table = table_of([row(), costly, replace(costly, harmless=row(harmless=(0.9, 0.8, 1.0)).harmless)], 9)
+    assert "| digits | autoencoder | randomised | 1 + 2 | 1 + 1 | 1 + 1 |" in table
+    assert "2 of them (not clean)" in table
+
+
 def test_the_table_counts_cases_and_tells_failures():
     lost = row("joint", harmful=(0.0, 0.0, 0.0), reconstruction=None, fidelity=None, failure="it collapsed")
     table = table_of([row(), row("observed", harmless=(0.9, 0.8, 1.0)), lost], 9)

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, realism
+from shiftlens.core.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, plain_realism, realism
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -82,3 +82,16 @@ def test_cells_among_the_samples_are_real_and_cells_beside_them_are_not():
     assert beside.near < 0.05
     assert beside.ratio > 2
     assert realism(samples[:10], samples[:10]) is None
+
+
+def test_plain_realism_tells_the_row_that_looks_like_nothing_real():
+    rng = np.random.default_rng(0)
+    real, cells, row = rng.normal(size=(300, 6)), rng.normal(size=(90, 6)), np.repeat([0, 1, 2], 30)
+    cells[row == 2] += 6
+    scales = np.array([1, 1e-3, 1e3, 1, 1, 1])  # units do not matter, nor what never varies
+    real, cells = (np.hstack([x * scales, np.ones((len(x), 1))]) for x in (real, cells))
+    found = plain_realism(cells, real, row)
+    assert found["plain_lowest"] < 0.1
+    assert 0.5 < found["plain_near"] < 0.75
+    assert plain_realism(cells, real[:10], row) == {}
+    assert plain_realism(cells[:, :0], real[:, :0], row) == {}
