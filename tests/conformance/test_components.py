@@ -24,7 +24,7 @@ from shiftlens.testing import samples
 
 HOST = Host(strict=True)
 QUICK = ("loss", "selector", "reader")
-QUICK_ONES = ("json", "markdown", "level", "amplitude", "column", "brightness")
+QUICK_ONES = ("json", "markdown", "level", "amplitude", "column")
 
 
 def npz(folder: Path) -> dict[str, Any]:

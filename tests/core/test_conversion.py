@@ -122,6 +122,7 @@ def test_the_reports_say_so_and_show_both(converted_run):
     assert converted_run.results.converter.sentence.split(",")[0] in html
 
 
+@pytest.mark.slow
 def test_without_it_the_run_is_as_before(demo_run, converted_run, tmp_path):
     path = tmp_path / "run"
     shutil.copytree(converted_run.path, path)
@@ -132,6 +133,7 @@ def test_without_it_the_run_is_as_before(demo_run, converted_run, tmp_path):
     assert "The style converter" not in (path / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_converter_that_helps_no_sample_is_told(demo_run, tmp_path):
     """Samples of the smallest loss: no conversion can make them easier."""
     path = tmp_path / "run"

@@ -57,6 +57,7 @@ def shiftlens(site: Path, *arguments: str, code: int = 0, **environment: str) ->
     return done
 
 
+@pytest.mark.slow
 def test_the_listing_tells_each_plugin_with_version_api_status_and_reason(site: Path) -> None:
     blocked = {"SHIFTLENS_BLOCK": "acme-good"}
     listed = {p["distribution"]: p for p in json.loads(shiftlens(site, "plugins", "--json", **blocked).stdout)}
@@ -78,6 +79,7 @@ def test_the_listing_tells_each_plugin_with_version_api_status_and_reason(site: 
     assert "not in order" in text
 
 
+@pytest.mark.slow
 def test_the_rest_works(site: Path) -> None:
     shown = shiftlens(site, "plugins", "show", "doubt").stdout
     assert "from acme-good 0.3" in shown
@@ -92,6 +94,7 @@ def test_strict_mode_raises_with_the_plugins_own_traceback(site: Path) -> None:
     assert "error: plugin acme-raises:main" in told
 
 
+@pytest.mark.slow
 def test_doctor_shows_load_times_and_points_out_heavy_imports(site: Path) -> None:
     found = json.loads(shiftlens(site, "doctor", "--json").stdout)
     assert found["plugin_imports"] == {"acme-heavy:main": ["sklearn"]}
@@ -105,6 +108,7 @@ def test_a_broken_distribution_cannot_be_checked_and_says_why(site: Path) -> Non
     assert "the plugin acme-raises:main is broken: could not be imported: RuntimeError: no licence" in told
 
 
+@pytest.mark.slow
 def test_a_distribution_is_checked_rule_by_rule(site: Path) -> None:
     done = shiftlens(site, "plugins", "check", "acme-heavy", "--json", code=1)
     (entry,) = json.loads(done.stdout)
