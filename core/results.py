@@ -170,14 +170,14 @@ class Leak(Record):
 class Realism(Record):
     """Whether generated cells lie where real samples do, in the encoder's space, the axis' own part included.
 
-    An encoder may be blind to what its own decoder does; so the same is asked of plain statistics of the samples, such
-    as light, edges and frequencies, in which no network has a say.
+    An encoder may be blind to what its own decoder does; so the same is asked of plain statistics, such as light, edges
+    and frequencies, beside real samples as the networks give them back.
     """
 
     near: float = Field(description="share of cells as near to a real sample as 95 % of real samples are to another")
     ratio: float = Field(description="median distance of a cell to the nearest real sample, over that of real samples")
     samples: int = Field(description="real samples compared with; none of the grid's own pairs")
-    plain_near: float | None = Field(None, description="share of cells as near by plain statistics of the samples")
+    plain_near: float | None = Field(None, description="share of cells as near by plain statistics")
     plain_lowest: float | None = Field(None, description="the same in the row of the grids where it is lowest")
 
 

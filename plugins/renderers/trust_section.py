@@ -37,7 +37,8 @@ def _fidelity(results: Results) -> Check:
         words += f"{number(found.target)}."
     missed = _missed(results)
     if missed:
-        words += f" The loss axis does not reach the loss that {percent(missed)} of the cells ask for; they say so."
+        share = percent(missed) if missed >= 0.005 else "under 1%"
+        words += f" The loss axis does not reach the loss that {share} of the cells ask for; they say so."
     return Check("Fidelity", number(found.spearman), words)
 
 
@@ -87,11 +88,11 @@ def _realism(found: Realism) -> Check:
         words += " The others look like nothing in the data: take them as a hint at the direction, not as samples."
     if found.plain_near is not None and found.plain_lowest is not None:
         words += (
-            f" By plain statistics of the samples, in which no network has a say, {percent(found.plain_near)} do; in "
-            f"the row where it is lowest, {percent(found.plain_lowest)}."
+            f" By plain statistics (light, edges, frequencies), beside real samples as the networks give them back, "
+            f"{percent(found.plain_near)} do; in the row where it is lowest, {percent(found.plain_lowest)}."
         )
         if found.plain_lowest < LOW_REALISM <= found.near:
-            words += " There the cells have something, such as noise, that no real sample has: look at them closely."
+            words += " There the axis is followed further than real samples go, or draws noise: look closely."
     return Check("Realism", percent(found.near), words)
 
 

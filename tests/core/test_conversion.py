@@ -104,6 +104,8 @@ def test_pairs_show_the_converted_target_sample_and_the_results_say_what_it_did(
         assert marked[0] == (False, True)
         assert marked[-1] == (True, False)
         assert not any(any(marks) for marks in marked[1:-1])
+    second = results.second_opinion
+    assert second.fidelity > 0.3  # it is asked about the class that the cells were made as
     found = results.converter
     assert found.name == "latent-transport"
     assert found.held_out
