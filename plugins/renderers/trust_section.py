@@ -37,7 +37,7 @@ def _fidelity(results: Results) -> Check:
         words += f"{number(found.target)}."
     missed = _missed(results)
     if missed:
-        share = percent(missed) if missed >= 0.005 else "under 1%"
+        share = percent(missed) if missed >= 0.005 else f"under {percent(0.01)}"
         words += f" The loss axis does not reach the loss that {share} of the cells ask for; they say so."
     return Check("Fidelity", number(found.spearman), words)
 
