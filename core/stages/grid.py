@@ -193,7 +193,7 @@ def _realism(
     for role in DOMAINS:
         rows = np.setdiff1d(_evenly(len(context.domain(role))), sorted(shown[role]))
         real.append(_encoded(context, role, rows, np.zeros(len(rows)), np.zeros(len(rows), dtype=np.int64)))
-        few = rows[:: max(1, len(rows) // GIVEN_BACK)]
+        few = rows[_evenly(len(rows), GIVEN_BACK)]
         known = context.scores(role).loss[few], context.generator_labels(role)[few]
         given_back = context.bundle.decode(_encoded(context, role, few, *known), *known)
         plain.append(broad_measures(kind, given_back))
@@ -238,9 +238,9 @@ def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figu
     }
 
 
-def _evenly(count: int) -> IntArray:
-    """At most `LOOKED_AT` indices, evenly spread."""
-    return np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(np.int64)
+def _evenly(count: int, most: int = LOOKED_AT) -> IntArray:
+    """At most ``most`` indices, evenly spread."""
+    return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
 def _encoded(context: Context, role: str, rows: IntArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
