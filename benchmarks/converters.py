@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from shiftlens.core import benchmark_planting as planting
-from shiftlens.core.benchmark_data import Predict, image_factors, samples_of, train_with_plugin
-from shiftlens.core.domain import FloatArray, IntArray
-from shiftlens.core.host import Host
-from shiftlens.core.job import Job
-from shiftlens.core.kinds import (
+from benchmarks.planted import planting as planting
+from benchmarks.planted.data import Predict, image_factors, samples_of, train_with_plugin
+from shiftlens.core.causes.statistics import centre, wrapped
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.host.host import Host
+from shiftlens.core.host.kinds import (
     SOURCE,
     TARGET,
     ConversionData,
@@ -34,7 +34,7 @@ from shiftlens.core.kinds import (
     TrainedGenerator,
     TrainingData,
 )
-from shiftlens.core.statistics import centre, wrapped
+from shiftlens.core.job import Job
 
 SCENES = {"rotation": (planting.rotate, 50.0), "stroke-thickness": (planting.thicken, 2.5)}
 PARTS = (2000, 3750, 5500, 6000)  # samples: the classifiers' own, then source, target, and the target's test samples

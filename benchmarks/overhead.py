@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from shiftlens import Host, Settings, load_run
-from shiftlens.core.domain import Domain
-from shiftlens.core.grid import grid_of_pair
-from shiftlens.core.scoring import score_domain
-from shiftlens.core.stages.context import Context
+from shiftlens.core.data.domain import Domain
+from shiftlens.core.data.scoring import score_domain
+from shiftlens.core.grid.interpolate import grid_of_pair
+from shiftlens.core.run.context import Context
 from shiftlens.export.bundle import CHUNK
 
 REPEATS = 9

@@ -23,12 +23,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from shiftlens.core.demo import demo_domains
-from shiftlens.core.domain import FloatArray
+from shiftlens.core.data.demo import demo_domains
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Generator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import Generator, TrainingData
-from shiftlens.core.student import Student, distil
-from shiftlens.core.training import Schedule, pick_device
+from shiftlens.core.learning.student import Student, distil
+from shiftlens.core.learning.training import Schedule, pick_device
 from shiftlens.plugins.generators import shiftlens_generators
 from shiftlens.plugins.generators.blocks import Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.likeness import Likeness

@@ -16,11 +16,11 @@ import time
 
 import numpy as np
 
-from shiftlens.core.benchmark_cases import PLANTS
-from shiftlens.core.benchmark_data import image_factors, samples_of, scorer, train_with_plugin
-from shiftlens.core.causes import find_causes
+from benchmarks.planted.cases import PLANTS
+from benchmarks.planted.data import image_factors, samples_of, scorer, train_with_plugin
+from shiftlens.core.causes.find_causes import find_causes
+from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.job import silent
-from shiftlens.core.trial import TrialSettings
 
 EACH = 5000
 LEFT_OUT = ("occlusion", "scale", "position-x")  # so that as many factors as the aim names are left

@@ -7,7 +7,6 @@ tripped; 2 the input is wrong; 3 a fault of shiftlens; 130 interrupted.
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,16 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shiftlens import __version__
+from shiftlens.core.commands.options import GATE_TRIPPED, INTERRUPTED, OUR_FAULT, WRONG_INPUT, as_json, quiet
+from shiftlens.core.commands.plugins import plugins
+from shiftlens.core.commands.shown import shown
 from shiftlens.core.errors import InputError, ShiftlensError
 
 if TYPE_CHECKING:
-    from shiftlens.core.host import Host
-    from shiftlens.core.run import Run
-
-GATE_TRIPPED, WRONG_INPUT, OUR_FAULT, INTERRUPTED = 1, 2, 3, 130
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-quiet = click.option("--quiet", is_flag=True, help="No progress on stderr.")
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.run.directory import Run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -88,7 +85,7 @@ def _show_strictly(error: ShiftlensError) -> None:
 @quiet
 def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
     """The whole job on real handwritten digits: what made this classifier fail?"""
-    from shiftlens.core.demo import write_demo
+    from shiftlens.core.data.demo import write_demo
 
     _analyse(write_demo(out), out / "run", overrides, quiet)
 
@@ -100,8 +97,8 @@ def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
 @click.option("--classifier", help="A .onnx or .pt2 file, or package.module:callable; trained here when left out.")
 def init(folder: Path, source: Path, target: Path, classifier: str | None) -> None:
     """Look at the data and write a commented analysis.yaml that runs as it is."""
-    from shiftlens.core.host import Host
-    from shiftlens.core.init import write_settings
+    from shiftlens.core.config.init import write_settings
+    from shiftlens.core.host.host import Host
 
     written = write_settings(folder, source, target, classifier, Host())
     click.echo(written)
@@ -139,10 +136,10 @@ def _analyse(
     fail_on: Iterable[str] = (),
 ) -> int:
     """One run with progress, its result on stdout, and its gates."""
-    from shiftlens.core import pipeline
-    from shiftlens.core.gates import parse_gates
-    from shiftlens.core.host import Host
-    from shiftlens.core.settings import load_settings
+    from shiftlens.core.config.settings import load_settings
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.results.gates import parse_gates
+    from shiftlens.core.run import pipeline
 
     gates = parse_gates(fail_on)
     if gates and until not in (None, "explain", "render"):
@@ -150,7 +147,7 @@ def _analyse(
     host = Host()
     _warn_of_problems(host)
     settings = load_settings(config, host, overrides)
-    with _shown(host, quiet):
+    with shown(host, quiet):
         finished = pipeline.run(settings, out, until, from_, host)
     if until not in (None, "explain", "render"):
         click.echo(finished.path)
@@ -170,33 +167,6 @@ def _tell(finished: Run, gates: Iterable[Any]) -> int:
     return GATE_TRIPPED if tripped else 0
 
 
-class _Warnings(logging.Handler):
-    """What goes wrong without stopping a run, on stderr as it happens."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"warning: {record.getMessage()}", err=True)
-
-
-class _shown:
-    """Show progress and warnings while the block runs, and leave the terminal as it was whatever happens."""
-
-    def __init__(self, host: Host, quiet: bool) -> None:
-        from shiftlens.core.progress import progress_observer
-
-        self.observer = None if quiet else progress_observer()
-        self.warnings = _Warnings(logging.WARNING)
-        if self.observer is not None:
-            host.register(self.observer, "progress")
-
-    def __enter__(self) -> None:
-        logging.getLogger("shiftlens").addHandler(self.warnings)
-
-    def __exit__(self, *exception: object) -> None:
-        logging.getLogger("shiftlens").removeHandler(self.warnings)
-        if hasattr(self.observer, "close"):
-            self.observer.close()
-
-
 def _warn_of_problems(host: Host) -> None:
     for problem in host.problems:
         click.echo(f"plugin {problem.plugin} is left out: {problem.reason}", err=True)
@@ -207,11 +177,11 @@ def _warn_of_problems(host: Host) -> None:
 @click.option("--renderer", "renderers", multiple=True, metavar="NAME", help="One of `shiftlens plugins`.")
 def report(directory: Path, renderers: tuple[str, ...]) -> None:
     """Render a finished run again, without torch and without the data."""
-    from shiftlens.core.host import Host
-    from shiftlens.core.kinds import Renderer
-    from shiftlens.core.run import load_run
-    from shiftlens.core.settings import choices
-    from shiftlens.core.stages.render import render
+    from shiftlens.core.config.settings import choices
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.host.kinds import Renderer
+    from shiftlens.core.run.directory import load_run
+    from shiftlens.core.run.stages.render import render
 
     finished = load_run(directory)
     wanted = list(renderers) or finished.settings["reports"]
@@ -226,12 +196,12 @@ def report(directory: Path, renderers: tuple[str, ...]) -> None:
 @quiet
 def augment(directory: Path, out: Path, seed: int, quiet: bool) -> None:
     """Write source samples changed as the run's augmentation.yaml says, to retrain with."""
-    from shiftlens.core.augmenting import write_augmented
-    from shiftlens.core.host import Host
-    from shiftlens.core.run import load_run
+    from shiftlens.core.commands.augment import write_augmented
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.run.directory import load_run
 
     host = Host()
-    with _shown(host, quiet):
+    with shown(host, quiet):
         host.notify("stage_started", stage="augment")
         count = write_augmented(
             load_run(directory),
@@ -294,13 +264,13 @@ def export(
     quiet: bool,
 ) -> None:
     """Write a finished run's models for a server: `shiftlens plugins show TARGET` lists the settings."""
-    from shiftlens.core.exporting import export_run
-    from shiftlens.core.host import Host
-    from shiftlens.core.run import load_run
+    from shiftlens.core.commands.export import export_run
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.run.directory import load_run
 
     host = Host()
     wanted = [*overrides, *([f"backend={backend}"] if backend else [])]
-    with _shown(host, quiet):
+    with shown(host, quiet):
         host.notify("stage_started", stage="export")
         told = export_run(
             load_run(directory),
@@ -324,46 +294,17 @@ def export(
 @cli.command()
 def schema() -> None:
     """JSON Schema of the settings, for editors."""
-    from shiftlens.core.host import Host
-    from shiftlens.core.settings import settings_schema
+    from shiftlens.core.config.settings import settings_schema
+    from shiftlens.core.host.host import Host
 
     click.echo(json.dumps(settings_schema(Host()), indent=2))
-
-
-@cli.command()
-@click.option("--grid", is_flag=True, help="Does the loss axis move what costs accuracy? Every generator and axis.")
-@click.option("--quick", is_flag=True, help="Few cases, on the digits that ship with scikit-learn.")
-@click.option("--seed", default=0, show_default=True, help="Of the first repeat.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the table and the figures behind it.")
-@quiet
-def benchmark(grid: bool, quick: bool, seed: int, workers: int, out: Path | None, quiet: bool) -> None:
-    """Planted causes on real images: right verdicts, false alarms, coverage, time, beside two naive answers."""
-    from shiftlens.core.host import Host
-
-    if grid:
-        from shiftlens.core.benchmark_grid import run_grid_benchmark as run
-    else:
-        from shiftlens.core.benchmark import run_benchmark as run
-
-    host = Host()
-    with _shown(host, quiet):
-        host.notify("stage_started", stage="benchmark")
-        table = run(
-            quick,
-            seed,
-            lambda done, total, **values: host.notify("step", stage="benchmark", done=done, total=total, values=values),
-            out,
-            workers=workers,
-        )
-    click.echo(table)
 
 
 @cli.command()
 @as_json
 def doctor(as_json: bool) -> None:
     """What this machine has: versions, execution providers really usable, conflicts."""
-    from shiftlens.core.doctor import examine
+    from shiftlens.core.commands.doctor import examine
 
     found = examine()
     if as_json:
@@ -372,78 +313,4 @@ def doctor(as_json: bool) -> None:
         click.echo(found.text())
 
 
-@cli.group(invoke_without_command=True)
-@as_json
-@click.pass_context
-def plugins(context: click.Context, as_json: bool) -> None:
-    """List what is installed, with version, API, status and reason."""
-    if context.invoked_subcommand is not None:
-        return
-    from shiftlens.core.host import Host
-    from shiftlens.core.listing import listing_plain, listing_text
-
-    host = Host()
-    click.echo(json.dumps(listing_plain(host), indent=2) if as_json else listing_text(host))
-
-
-@plugins.command()
-@click.argument("name")
-@as_json
-def show(name: str, as_json: bool) -> None:
-    """What one component does, and the table of its settings."""
-    from shiftlens.core.host import Host
-    from shiftlens.core.listing import component_plain, component_text
-
-    host = Host()
-    click.echo(json.dumps(component_plain(host, name), indent=2) if as_json else component_text(host, name))
-
-
-@plugins.command()
-@click.argument("name")
-@click.option("--kind", required=True, metavar="KIND", help="generator, selector, factor, renderer, reader, loss ...")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write it in.  [default: the current one]")
-def new(name: str, kind: str, out: Path | None) -> None:
-    """Write a complete small distribution to start a plugin from; its tests are green at once."""
-    from shiftlens.core.scaffold import write_plugin
-
-    folder = write_plugin(name, kind, out)
-    click.echo(folder)
-    click.echo(f"next: cd {folder} && pip install -e '.[test]' && pytest", err=True)
-
-
-@plugins.command()
-@click.argument("name")
-@click.option("--kind", metavar="KIND", help="Only what it offers of this kind.")
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting to check it with.")
-@click.option("--rule", "only", multiple=True, metavar="RULE", help="Look at this rule only.")
-@as_json
-@quiet
-def check(
-    name: str, kind: str | None, overrides: tuple[str, ...], only: tuple[str, ...], as_json: bool, quiet: bool
-) -> int:
-    """Hold a component, or all that a plugin or distribution offers, to the rules of its kind."""
-    from shiftlens.core.host import Host
-    from shiftlens.core.testing.check import check_offers, findings_text, offers_called
-    from shiftlens.core.testing.rules import Finding
-
-    def told(finding: Finding) -> None:
-        if not quiet:
-            click.echo(f"{finding.rule.anchor}: {finding.status} ({finding.seconds:.1f} s)", err=True)
-
-    settings = dict(key_and_value(override) for override in overrides)
-    table = check_offers(offers_called(Host(), name, kind), settings, only, told)
-    click.echo(json.dumps(table, indent=2) if as_json else findings_text(table))
-    return GATE_TRIPPED if any(entry["status"] != "ok" for entry in table) else 0
-
-
-def key_and_value(override: str) -> tuple[str, Any]:
-    """``key=value`` as of ``--set``; the value is YAML."""
-    import yaml
-
-    key, equals, value = override.partition("=")
-    if not equals or not key:
-        raise InputError(f'--set takes key=value, for example --set steps=60; not "{override}"')
-    try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f'--set {key}: "{value}" is not a YAML value') from None
+cli.add_command(plugins)

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.calibration import calibrate
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.data.scoring import Scores, join, probabilities_of, score_batch
 from shiftlens.core.errors import BundleError, InputError, PluginError, near_miss
 from shiftlens.core.files import sha256_of
-from shiftlens.core.grid import LARGEST_SIDE, PairGrid, grid_of_pair
-from shiftlens.core.scoring import Scores, join, probabilities_of, score_batch
+from shiftlens.core.grid.calibration import calibrate
+from shiftlens.core.grid.interpolate import LARGEST_SIDE, PairGrid, grid_of_pair
 from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, Manifest, most_cells, read_manifest
 from shiftlens.export.session import Session, Tensor
 
 if TYPE_CHECKING:
-    from shiftlens.core.kinds import LossWorker
+    from shiftlens.core.host.kinds import LossWorker
 
 logger = logging.getLogger("shiftlens")
 
@@ -274,8 +274,8 @@ class Bundle:
         """
         from pydantic import ValidationError
 
-        from shiftlens.core.host import Host
-        from shiftlens.core.kinds import Loss
+        from shiftlens.core.host.host import Host
+        from shiftlens.core.host.kinds import Loss
 
         facts = self.manifest.loss
         try:

@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
+from shiftlens.core.data.domain import FloatArray
 from shiftlens.core.errors import ExportError
-from shiftlens.core.grid import LARGEST_SIDE, grid_of_pair
+from shiftlens.core.grid.interpolate import LARGEST_SIDE, grid_of_pair
 from shiftlens.export import graphs
 from shiftlens.export.bundle import Bundle
 from shiftlens.export.manifest import GRID, most_cells, renewed

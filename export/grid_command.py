@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
+from shiftlens.core.data.domain import FloatArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
-from shiftlens.core.grid import PairGrid
-from shiftlens.core.results import Cell
+from shiftlens.core.grid.interpolate import PairGrid
+from shiftlens.core.results.results import Cell
 from shiftlens.export.bundle import Bundle, grid_for_pair
 from shiftlens.export.manifest import Manifest
 

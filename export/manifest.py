@@ -16,7 +16,7 @@ from typing import Any
 
 from shiftlens.core.errors import BundleError
 from shiftlens.core.files import sha256_of, write_text
-from shiftlens.core.grid import LARGEST_SIDE
+from shiftlens.core.grid.interpolate import LARGEST_SIDE
 
 FORMAT = 2
 VERSION = metadata.version("shiftlens")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.grid import PairGrid
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.grid.interpolate import PairGrid
 from shiftlens.export.manifest import Manifest
 
 if TYPE_CHECKING:

@@ -35,7 +35,7 @@ class DemoRun:
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The whole pipeline, once for all tests, on the demo's real digits with short training and few pairs."""
-    from shiftlens.core.demo import write_demo
+    from shiftlens.core.data.demo import write_demo
 
     folder = tmp_path_factory.mktemp("demo")
     config = write_demo(folder)

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import realdata
 
-from shiftlens.core.kinds import SOURCE, TARGET, ConversionData, TrainedGenerator, TrainingData
+from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, TrainedGenerator, TrainingData
 
 
 def shifted(x: np.ndarray) -> np.ndarray:

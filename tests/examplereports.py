@@ -14,10 +14,10 @@ import numpy as np
 from realdata import cifar, digits, power
 from scipy import ndimage
 
-from shiftlens.core import fidelity
-from shiftlens.core.grid import steps
-from shiftlens.core.report import Report
-from shiftlens.core.results import (
+from shiftlens.core.grid import fidelity
+from shiftlens.core.grid.interpolate import steps
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import (
     Axes,
     Cause,
     Cell,

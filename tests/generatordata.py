@@ -13,7 +13,7 @@ import numpy as np
 import realdata
 import torch
 
-from shiftlens.core.kinds import SOURCE, TARGET, TRIAL, TrainedGenerator, TrainingData
+from shiftlens.core.host.kinds import SOURCE, TARGET, TRIAL, TrainedGenerator, TrainingData
 
 LOSS_OF_FAINTNESS = 4.0
 

@@ -24,8 +24,12 @@ from pydantic import BaseModel
 
 import shiftlens
 from shiftlens import Host, testing
-from shiftlens.core import domain, errors, hookspecs, job, kinds, report, results, scoring, settings
+from shiftlens.core import errors, job
 from shiftlens.core.cli import cli
+from shiftlens.core.config import settings
+from shiftlens.core.data import domain, scoring
+from shiftlens.core.host import hookspecs, kinds
+from shiftlens.core.results import report, results
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAPSHOT = Path(__file__).with_name("public_api.txt")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from shiftlens.core.kinds import ComponentSettings, Factor
-from shiftlens.core.scoring import Scores, score_batch
-from shiftlens.core.trial import ActiveFactor
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.data.scoring import Scores, score_batch
+from shiftlens.core.host.kinds import ComponentSettings, Factor
 
 
 class Level:

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from shiftlens.core.errors import InputError, PluginError, near_miss
-from shiftlens.core.host import Host, Offer
-from shiftlens.core.kinds import KINDS, Component
+from shiftlens.core.host.host import Host, Offer
+from shiftlens.core.host.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
 from shiftlens.core.testing.converter import ConverterSubject
 from shiftlens.core.testing.factor import FactorSubject

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
 from shiftlens.core.errors import ShiftlensError
+from shiftlens.core.host.kinds import ProvidedClassifier
 from shiftlens.core.job import Job, Progress, silent
-from shiftlens.core.kinds import ProvidedClassifier
 from shiftlens.core.testing.generator import Interrupted
 from shiftlens.core.testing.realdata import domain_of, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule

@@ -10,7 +10,7 @@ from functools import cache
 
 import yaml
 
-from shiftlens.core.descriptions import fault_of
+from shiftlens.core.host.descriptions import fault_of
 from shiftlens.core.testing.rules import EVERY, LeftOut, Subject, expect, rule
 
 LONGEST_SUMMARY = 110  # characters

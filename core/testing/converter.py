@@ -10,10 +10,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.errors import ShiftlensError
+from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, Converter, TrainedConverter, TrainingData
 from shiftlens.core.job import Job, Progress, silent
-from shiftlens.core.kinds import SOURCE, TARGET, ConversionData, Converter, TrainedConverter, TrainingData
 from shiftlens.core.testing.generator import AGREES, SEED, Interrupted
 from shiftlens.core.testing.linear import linear_generator
 from shiftlens.core.testing.realdata import NearestMean, training_data

@@ -10,8 +10,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.kinds import Factor
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Factor
 from shiftlens.core.testing.realdata import image_sets, odd_samples, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.errors import ShiftlensError
+from shiftlens.core.host.kinds import TRIAL, Generator, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job, Progress, silent
-from shiftlens.core.kinds import TRIAL, Generator, TrainedGenerator, TrainingData
 from shiftlens.core.testing.realdata import training_data
 from shiftlens.core.testing.rules import Subject, expect, rule
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftlens.core.kinds import TrainedGenerator, TrainingData
+from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 
 LATENT = 4
 

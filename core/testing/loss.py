@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.kinds import Loss
+from shiftlens.core.host.kinds import Loss
 from shiftlens.core.testing.realdata import NearestMean, samples
 from shiftlens.core.testing.rules import Subject, expect, rule
 

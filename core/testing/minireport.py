@@ -12,11 +12,11 @@ from functools import cache
 import numpy as np
 
 import shiftlens
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.fidelity import fidelity
-from shiftlens.core.grid import steps
-from shiftlens.core.report import Report
-from shiftlens.core.results import (
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.grid.fidelity import fidelity
+from shiftlens.core.grid.interpolate import steps
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import (
     Cause,
     Cell,
     ClassAccuracy,

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import yaml
 
 from shiftlens.core.files import write_text
-from shiftlens.core.host import Host
-from shiftlens.core.run import Run
+from shiftlens.core.host.host import Host
+from shiftlens.core.run.directory import Run
 from shiftlens.core.testing.minireport import report
 from shiftlens.core.testing.rules import Subject, expect, rule
 

@@ -9,9 +9,9 @@ from typing import cast
 
 import numpy as np
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.kinds import Reader
+from shiftlens.core.host.kinds import Reader
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 
 AXES = {"image": 3, "series": 2, "tabular": 1}

@@ -13,8 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from shiftlens.core.domain import Domain, FloatArray, IntArray
-from shiftlens.core.kinds import SOURCE, TARGET, TRIAL, TrainingData
+from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.host.kinds import SOURCE, TARGET, TRIAL, TrainingData
 
 COUNT = 150  # samples of each domain
 KINDS_OF_SAMPLE = ("image", "series", "tabular")
@@ -53,7 +53,7 @@ def odd_samples(kind: str) -> tuple[FloatArray, IntArray]:
 
 def image_sets() -> Iterator[FloatArray]:
     """Images of several sorts, for factors that make sense for some of them only."""
-    from shiftlens.core.demo import demo_domains
+    from shiftlens.core.data.demo import demo_domains
 
     (drawings, _), _ = demo_domains()
     yield (drawings[:40].transpose(0, 3, 1, 2) / 255).astype(np.float32)

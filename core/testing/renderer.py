@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import PurePosixPath
 
-from shiftlens.core.report import Report
+from shiftlens.core.results.report import Report
 from shiftlens.core.testing.minireport import MARKUP, report
 from shiftlens.core.testing.rules import Subject, expect, rule
 

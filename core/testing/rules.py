@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.kinds import Component, ComponentSettings
+from shiftlens.core.host.kinds import Component, ComponentSettings
 from shiftlens.core.testing.sandbox import Sandbox
 
 PAGE = "docs/reference/rules.md"

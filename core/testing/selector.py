@@ -6,10 +6,10 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.data.scoring import UNLABELLED, Scores
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.kinds import SOURCE, TARGET, Candidates, Pair
-from shiftlens.core.scoring import UNLABELLED, Scores
+from shiftlens.core.host.kinds import SOURCE, TARGET, Candidates, Pair
 from shiftlens.core.testing.realdata import NearestMean, samples, training_data
 from shiftlens.core.testing.rules import Subject, expect, rule
 

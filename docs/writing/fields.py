@@ -12,8 +12,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from shiftlens.core.kinds import Component
-from shiftlens.core.settings import name_key
+from shiftlens.core.config.settings import name_key
+from shiftlens.core.host.kinds import Component
 from writing.markdown import doc, name, table
 
 HEAD = ("key", "type", "default", "meaning")

@@ -7,7 +7,7 @@ import inspect
 import typing
 from typing import Any
 
-from shiftlens.core import hookspecs, kinds
+from shiftlens.core.host import hookspecs, kinds
 from writing.fields import components
 from writing.markdown import attributes, code, doc, name, prose, summary, table
 from writing.source import HOOKS, KIND_OF, built_ins
@@ -94,8 +94,8 @@ def _passed(worker: type) -> list[type]:
 
 def _hints(method: Any) -> list[Any]:
     """The types of a method's arguments and of its result; names that only type checkers import are looked up here."""
-    from shiftlens.core.report import Report
-    from shiftlens.core.scoring import Scores
+    from shiftlens.core.data.scoring import Scores
+    from shiftlens.core.results.report import Report
 
     return list(typing.get_type_hints(method, {**vars(kinds), "Report": Report, "Scores": Scores}).values())
 

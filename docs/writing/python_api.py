@@ -18,13 +18,13 @@ print(finished.results.headline)
 ```
 
 `finished.results` has the fields of [results.json](results.md); `finished.arrays["cells"]` holds the grids. Errors that
-a person can act on are subclasses of `shiftlens.core.errors.ShiftlensError`. `import shiftlens` alone imports neither
-torch nor ONNX Runtime."""
+a person can act on are subclasses of `shiftlens.ShiftlensError`. `import shiftlens` alone imports neither torch nor
+ONNX Runtime. The names that plugins are written with come from `shiftlens`, too; each hook's page tells of them."""
 
 
 def page() -> str:
-    """Every name of ``shiftlens.__all__`` that is a class or a function."""
-    things = [(label, getattr(shiftlens, label)) for label in shiftlens.__all__]
+    """Every class and function that analyses are run with."""
+    things = [(label, getattr(shiftlens, label)) for names in shiftlens.TO_RUN.values() for label in names]
     shown = [_section(label, thing) for label, thing in things if inspect.isclass(thing) or inspect.isfunction(thing)]
     marker = (
         "## shiftlens.hookimpl\n\nThe mark on every hook implementation: "

@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shiftlens.core import results
-from shiftlens.core.results import Results
+from shiftlens.core.results import results
+from shiftlens.core.results.results import Results
 from writing.fields import described
 from writing.markdown import doc
 

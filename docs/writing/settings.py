@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from shiftlens.core.settings import SLOTS, General, defaults, name_key
+from shiftlens.core.config.settings import SLOTS, General, defaults, name_key
 from writing.fields import components, settings_table
 from writing.markdown import name, table
 from writing.source import built_ins, plural

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from shiftlens import Host
-from shiftlens.core import hookspecs
-from shiftlens.core.kinds import KINDS, Component
+from shiftlens.core.host import hookspecs
+from shiftlens.core.host.kinds import KINDS, Component
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Classifier
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Classifier
 from shiftlens.plugins.classifiers import onnx_file, python_callable, torch_export, trained
 
 CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field, PositiveFloat
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
 from shiftlens.core.errors import ClassifierError, ExportError
+from shiftlens.core.host.kinds import ComponentSettings, ProvidedClassifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import ComponentSettings, ProvidedClassifier
 
 if TYPE_CHECKING:
     import torch

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, InputError
+from shiftlens.core.host.kinds import ProvidedClassifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import ProvidedClassifier
 from shiftlens.export.session import Session
 from shiftlens.plugins.classifiers.brought import BroughtSettings, check_normalise, check_outputs, normalised
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import Field
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, near_miss
+from shiftlens.core.host.kinds import ProvidedClassifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import ProvidedClassifier
 from shiftlens.plugins.classifiers.brought import (
     BroughtSettings,
     check_normalise,

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError
+from shiftlens.core.host.kinds import ProvidedClassifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import ProvidedClassifier
 from shiftlens.plugins.classifiers.brought import BroughtSettings, first_line, provide_module
 
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.domain import Domain, IntArray
+from shiftlens.core.data.domain import Domain, IntArray
+from shiftlens.core.data.labels import class_names
 from shiftlens.core.errors import InputError, TrainingError
 from shiftlens.core.files import whole
+from shiftlens.core.host.kinds import ComponentSettings, ProvidedClassifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import ComponentSettings, ProvidedClassifier
-from shiftlens.core.labels import class_names
 
 if TYPE_CHECKING:
     import torch
@@ -70,7 +70,7 @@ class Trained:
         """Train on the source's labels and export to ``job.folder/classifier.onnx``."""
         import torch
 
-        from shiftlens.core.training import one_core_free
+        from shiftlens.core.learning.training import one_core_free
         from shiftlens.export.parity import check_parity
         from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -136,8 +136,8 @@ def fit(
     """
     import torch
 
-    from shiftlens.core.networks import network
-    from shiftlens.core.training import pick_device
+    from shiftlens.core.learning.networks import network
+    from shiftlens.core.learning.training import pick_device
 
     device = pick_device(job.device)
     mean, std = _moments(source, train)

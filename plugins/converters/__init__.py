@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shiftlens import hookimpl
-from shiftlens.core.kinds import ComponentSettings, Converter, ConverterWorker
+from shiftlens.core.host.kinds import ComponentSettings, Converter, ConverterWorker
 from shiftlens.plugins.converters.settings import CycleganSettings
 
 

@@ -29,12 +29,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, cross_entropy, relu
 
-from shiftlens.core.domain import FloatArray, IntArray
+from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
+from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, TrainedConverter, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import SOURCE, TARGET, ConversionData, TrainedConverter, TrainingData
-from shiftlens.core.scale import Scale
-from shiftlens.core.training import Batch, Schedule, Trainee, one_core_free, seeded, train
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.training import Batch, Schedule, Trainee, one_core_free, seeded, train
 from shiftlens.plugins.converters.networks import ConverterNetwork, PatchDiscriminator, Student, check_shape
 from shiftlens.plugins.converters.settings import CycleganSettings
 

@@ -17,10 +17,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.domain import IntArray
+from shiftlens.core.data.domain import IntArray
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.job import Job
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     SOURCE,
     TARGET,
     ComponentSettings,
@@ -29,6 +28,7 @@ from shiftlens.core.kinds import (
     TrainedGenerator,
     TrainingData,
 )
+from shiftlens.core.job import Job
 
 ROWS_PER_CALL = 256
 HELD_OUT = 10  # one in so many target samples is left out of the fit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens.core.host.kinds import ComponentSettings
 
 
 class CycleganSettings(ComponentSettings):

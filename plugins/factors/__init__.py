@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Factor
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import (
     colour,
     columns,

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.kinds import ComponentSettings, Factor
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import ComponentSettings, Factor
 from shiftlens.plugins.factors.pixels import Values
 
 

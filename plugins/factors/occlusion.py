@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.kinds import Factor
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
 from shiftlens.plugins.factors.pixels import Values
 

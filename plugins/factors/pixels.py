@@ -16,7 +16,7 @@ from functools import cache, reduce
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
+from shiftlens.core.data.domain import FloatArray
 
 Values = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -5,7 +5,7 @@ Samples are ``(N, C, T)`` float32 of any range. The noise of series is in `noise
 
 from __future__ import annotations
 
-from shiftlens.core.kinds import Factor
+from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import series_frequency, series_time, series_values
 
 FACTORS: tuple[Factor, ...] = series_values.FACTORS + series_frequency.FACTORS + series_time.FACTORS

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.kinds import Factor
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors.pixels import strength_reaching
 from shiftlens.plugins.factors.series_parts import Values, ground, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import transposed

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
-from shiftlens.core.kinds import Factor
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors.series_parts import Values, envelope, ground, highest, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import stretched
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import FloatArray
+from shiftlens.core.data.domain import FloatArray
 
 Values = npt.NDArray[np.float64]
 

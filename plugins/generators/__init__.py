@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from shiftlens import hookimpl
-from shiftlens.core.kinds import Generator, GeneratorWorker
+from shiftlens.core.host.kinds import Generator, GeneratorWorker
 from shiftlens.plugins.generators.settings import AutoencoderSettings, GanSettings, VaeSettings
 
 

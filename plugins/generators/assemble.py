@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.domain import IntArray
+from shiftlens.core.data.domain import IntArray
 from shiftlens.core.errors import TrainingError
+from shiftlens.core.grid.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
+from shiftlens.core.host.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
-from shiftlens.core.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
-from shiftlens.core.scale import Scale
-from shiftlens.core.training import Schedule, Training, one_core_free, pick_device
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.training import Schedule, Training, one_core_free, pick_device
 from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, check_shape
 from shiftlens.plugins.generators.likeness import photographs
 from shiftlens.plugins.generators.settings import (

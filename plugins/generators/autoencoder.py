@@ -3,7 +3,7 @@
 The patent's letter is ``loss_axis: joint``: the decoder gets z and the classifier's loss L (here also the class), and
 both networks learn to give x back, so that what L tells need not be in z. It mostly ends with a decoder that ignores
 L. The two-stage forms train the same networks without L, and then take the loss's part out of z in closed form
-(`shiftlens.core.loss_axis`).
+(`shiftlens.core.grid.loss_axis`).
 
 Names: ``encoder``, ``decoder`` and z are the patent's encoder, decoder and latent variables Z1, Z2, ...
 """
@@ -16,11 +16,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import TrainedGenerator, TrainingData
-from shiftlens.core.scale import Scale
-from shiftlens.core.student import Student
-from shiftlens.core.training import Batch, Trainee, seeded, train
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.student import Student
+from shiftlens.core.learning.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,

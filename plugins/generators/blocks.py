@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.loss_axis import OFFSET, REACH, LossAxis, LossScale
-from shiftlens.core.scale import Scale
+from shiftlens.core.grid.loss_axis import OFFSET, REACH, LossAxis, LossScale
+from shiftlens.core.learning.scale import Scale
 
 LONG_SERIES = 128  # values; from here on strides of 4: at 4,096 values they take a fifth of the time
 WIDEST = 128  # channels

@@ -27,11 +27,11 @@ from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from shiftlens.core.errors import TrainingError
+from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import TrainedGenerator, TrainingData
-from shiftlens.core.scale import Scale
-from shiftlens.core.student import Student
-from shiftlens.core.training import Batch, Trainee, Training, one_core_free, seeded, train
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.student import Student
+from shiftlens.core.learning.training import Batch, Trainee, Training, one_core_free, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,

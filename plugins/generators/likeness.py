@@ -1,9 +1,9 @@
 """How like the real sample a sample given back is: to the eye, and to the classifier.
 
 A squared error of pixels spends its whole budget on large smooth areas; what the classifier looks at is often small.
-So for photographs the features that the classifier's stand-in (`shiftlens.core.student`) has of both are compared
-besides, as Johnson et al. 2016 (https://arxiv.org/abs/1603.08155) did with a network trained on something else. Here
-nothing is downloaded, and it is the user's own classifier to which the two should look alike:
+So for photographs the features that the classifier's stand-in (`shiftlens.core.learning.student`) has of both are
+compared besides, as Johnson et al. 2016 (https://arxiv.org/abs/1603.08155) did with a network trained on something
+else. Here nothing is downloaded, and it is the user's own classifier to which the two should look alike:
 
     |x' - x|² / values  +  perceptual / 100 · (sum over levels of |h(x') - h(x)|² / |h(x)|²  +  KL(q(x) || q(x')))
 
@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import kl_div
 
+from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import TrainingData
-from shiftlens.core.scale import Scale
-from shiftlens.core.student import Student, distil
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.student import Student, distil
 from shiftlens.plugins.generators.settings import GeneratorSettings
 
 MSE_WEIGHT = 100.0  # of the whole; with it, clipping at 5 tames the first steps and leaves the later ones alone

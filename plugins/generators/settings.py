@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens.core.host.kinds import ComponentSettings
 
 LossAxisName = Literal["auto", "joint", "observed", "randomised"]
 USUAL_LATENT, PHOTOGRAPHS_LATENT = 32, 128

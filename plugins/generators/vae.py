@@ -20,11 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from shiftlens.core.errors import TrainingError
+from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import TrainedGenerator, TrainingData
-from shiftlens.core.scale import Scale
-from shiftlens.core.student import Student
-from shiftlens.core.training import Batch, Trainee, seeded, train
+from shiftlens.core.learning.scale import Scale
+from shiftlens.core.learning.student import Student
+from shiftlens.core.learning.training import Batch, Trainee, seeded, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,

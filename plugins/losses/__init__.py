@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Loss
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Loss
 from shiftlens.plugins.losses import brier, cross_entropy, entropy, margin
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.domain import IntArray
+from shiftlens.core.data.domain import IntArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import ComponentSettings, LossWorker
+from shiftlens.core.host.kinds import ComponentSettings, LossWorker
 
 Floats = npt.NDArray[np.float64]
 

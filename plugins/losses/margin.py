@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.domain import IntArray
-from shiftlens.core.kinds import ComponentSettings, LossWorker
+from shiftlens.core.data.domain import IntArray
+from shiftlens.core.host.kinds import ComponentSettings, LossWorker
 
 Floats = npt.NDArray[np.float64]
 

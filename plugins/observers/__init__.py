@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pydantic import Field
 
 from shiftlens.core.errors import PluginError
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import ComponentSettings, Observer, ObserverWorker
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import ComponentSettings, Observer, ObserverWorker
 
 
 class TensorBoardSettings(ComponentSettings):

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.results import Cause, Results
-from shiftlens.core.run import Run
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.results.results import Cause, Results
+from shiftlens.core.run.directory import Run
 from shiftlens.plugins.observers.mosaic import mosaic
 
 FOLDER = "tensorboard"  # in the run directory

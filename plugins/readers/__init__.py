@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Reader
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Reader
 from shiftlens.plugins.readers import csv_table, image_folder, npz, parquet, wav_folder
 
 

@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
-from shiftlens.core.fingerprint import fingerprint
-from shiftlens.core.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Reader
 from shiftlens.plugins.readers.class_tree import Entry, entries, holds
 
 if TYPE_CHECKING:

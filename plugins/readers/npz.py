@@ -27,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.files import whole
-from shiftlens.core.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Reader
 
 logger = logging.getLogger("shiftlens")
 

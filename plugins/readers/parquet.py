@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.domain import Domain, FloatArray, IntArray
+from shiftlens.core.data.domain import Domain, FloatArray, IntArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Reader
+from shiftlens.core.host.kinds import Reader
 from shiftlens.plugins.readers import table
 
 SUFFIXES = (".parquet", ".pq")

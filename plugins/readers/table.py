@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
 from shiftlens.core.errors import InputError, near_miss
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens.core.host.kinds import ComponentSettings
 
 logger = logging.getLogger("shiftlens")
 

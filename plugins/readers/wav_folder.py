@@ -24,11 +24,11 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.domain import Domain, FloatArray
+from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole
-from shiftlens.core.fingerprint import fingerprint
-from shiftlens.core.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Reader
 from shiftlens.plugins.readers.class_tree import Entry, entries, holds
 
 logger = logging.getLogger("shiftlens")

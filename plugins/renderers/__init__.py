@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from pydantic import Field
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import ComponentSettings, Renderer, RendererWorker
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import ComponentSettings, Renderer, RendererWorker
 
 
 class HtmlSettings(ComponentSettings):

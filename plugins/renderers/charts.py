@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from shiftlens.core.results import Cause, Curve, Distribution, Interval
+from shiftlens.core.results.results import Cause, Curve, Distribution, Interval
 from shiftlens.plugins.renderers.words import number, percent, with_unit
 
 WIDTH = 360.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shiftlens.core.results import Results
+from shiftlens.core.results.results import Results
 from shiftlens.plugins.renderers.context import ConverterView, GapRow, GridView
 from shiftlens.plugins.renderers.words import count, number, percent, with_unit
 

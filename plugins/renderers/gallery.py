@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.report import Report
-from shiftlens.core.results import StripCell
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import StripCell
 from shiftlens.plugins.renderers import pictures
 from shiftlens.plugins.renderers.pictures import Picture, Sheet
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shiftlens.core.fidelity import LOW_FIDELITY
-from shiftlens.core.results import Cause, Cell, Interval, PairResult, Results
-from shiftlens.core.verdicts import CLEAR_MOVE
+from shiftlens.core.causes.verdict import CLEAR_MOVE
+from shiftlens.core.grid.fidelity import LOW_FIDELITY
+from shiftlens.core.results.results import Cause, Cell, Interval, PairResult, Results
 from shiftlens.plugins.renderers import charts, pictures
 from shiftlens.plugins.renderers.charts import LossScale
 from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView

@@ -14,8 +14,8 @@ from importlib import resources
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from shiftlens.core.report import Report
-from shiftlens.core.results import Results
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import Results
 from shiftlens.plugins.renderers.page import page_of
 from shiftlens.plugins.renderers.pictures import HEIGHT, WIDTH
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shiftlens.core.report import Report
+from shiftlens.core.results.report import Report
 
 
 def render(report: Report) -> dict[str, bytes]:

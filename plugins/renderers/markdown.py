@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from shiftlens.core.fidelity import LOW_FIDELITY
-from shiftlens.core.report import Report
-from shiftlens.core.results import Cause, Results
+from shiftlens.core.grid.fidelity import LOW_FIDELITY
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import Cause, Results
 from shiftlens.plugins.renderers.converter_section import converter_words
 from shiftlens.plugins.renderers.words import interval, number, percent, points, signed, with_unit
 

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from shiftlens.core.report import Report
-from shiftlens.core.results import Cell, PairResult, Results
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import Cell, PairResult, Results
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.context import Accuracy, ClassRow, Domains, Page, Summary, Training
 from shiftlens.plugins.renderers.converter_section import converter_section

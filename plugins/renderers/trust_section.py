@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shiftlens.core.fidelity import LOW_FIDELITY
-from shiftlens.core.results import Realism, Results, SecondOpinion
+from shiftlens.core.grid.fidelity import LOW_FIDELITY
+from shiftlens.core.results.results import Realism, Results, SecondOpinion
 from shiftlens.plugins.renderers.context import Check, Trust
 from shiftlens.plugins.renderers.words import UNKNOWN, count, number, percent
 

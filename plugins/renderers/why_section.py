@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shiftlens.core.results import Axes, Cause, Interval, Results
+from shiftlens.core.results.results import Axes, Cause, Interval, Results
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.charts import IntervalBar, LossScale, Span
 from shiftlens.plugins.renderers.context import EffectRow, FactorCard, StripPicture, Why

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Selector
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Selector
 from shiftlens.plugins.selectors import extremes, indices, nearest, threshold
 
 

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from shiftlens.core.kinds import Candidates, Pair, Selector
+from shiftlens.core.host.kinds import Candidates, Pair, Selector
 from shiftlens.plugins.selectors.pairing import PairSettings, classes_of, no_pair, preferring, wrong
 
 

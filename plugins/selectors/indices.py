@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Candidates, ComponentSettings, Pair, Selector
+from shiftlens.core.host.kinds import Candidates, ComponentSettings, Pair, Selector
 from shiftlens.plugins.selectors.pairing import classes_of
 
 

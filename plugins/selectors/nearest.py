@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.domain import FloatArray, IntArray
-from shiftlens.core.kinds import SOURCE, TARGET, Candidates, Pair, Selector
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.host.kinds import SOURCE, TARGET, Candidates, Pair, Selector
 from shiftlens.plugins.selectors.pairing import PairSettings, classes_of, no_pair, preferring, wrong
 
 ENCODED_AT_ONCE = 256

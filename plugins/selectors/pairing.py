@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.domain import IntArray
+from shiftlens.core.data.domain import IntArray
+from shiftlens.core.data.scoring import UNLABELLED, Scores
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Candidates, ComponentSettings, Pair
-from shiftlens.core.scoring import UNLABELLED, Scores
+from shiftlens.core.host.kinds import Candidates, ComponentSettings, Pair
 
 
 class PairSettings(ComponentSettings):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shiftlens.core.hookspecs import hookimpl
-from shiftlens.core.kinds import Target
+from shiftlens.core.host.hookspecs import hookimpl
+from shiftlens.core.host.kinds import Target
 from shiftlens.plugins.targets import directory, mlserver, triton
 
 

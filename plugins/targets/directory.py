@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens.core.host.kinds import ComponentSettings
 from shiftlens.export.manifest import read_manifest
 from shiftlens.plugins.targets.layout import copy_bundle, copy_files, write_rendered
 

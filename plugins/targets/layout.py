@@ -15,7 +15,7 @@ from pydantic import Field
 
 from shiftlens.core.errors import ExportError
 from shiftlens.core.files import write_bytes, write_text
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens.core.host.kinds import ComponentSettings
 from shiftlens.export.manifest import MANIFEST, Manifest, read_manifest
 
 

@@ -14,9 +14,9 @@ import pytest
 from realdata import spoken
 
 from shiftlens import Host
-from shiftlens.core.host import Offer
+from shiftlens.core.host.host import Offer
+from shiftlens.core.host.kinds import Classifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import Classifier
 from shiftlens.core.testing.check import findings
 from shiftlens.core.testing.classifier import domain_of
 from shiftlens.core.testing.selector import candidates

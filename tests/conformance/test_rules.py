@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rulebreakers import BREAKERS, GOOD, Tried
 
-from shiftlens.core.kinds import KINDS
+from shiftlens.core.host.kinds import KINDS
 from shiftlens.core.testing.check import findings
 from shiftlens.testing import ConformanceError, check_loss, check_renderer, rules, rules_markdown
 

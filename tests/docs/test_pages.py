@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from realdata import ROOT
 
 from shiftlens import Host
-from shiftlens.core import hookspecs
 from shiftlens.core.cli import cli
-from shiftlens.core.kinds import API_VERSION, OLDEST_API
-from shiftlens.core.results import Record, Results
-from shiftlens.core.settings import SLOTS, General
+from shiftlens.core.config.settings import SLOTS, General
+from shiftlens.core.host import hookspecs
+from shiftlens.core.host.kinds import API_VERSION, OLDEST_API
+from shiftlens.core.results.results import Record, Results
 
 DOCS = ROOT / "docs"
 PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -119,7 +119,7 @@ def test_every_benchmark_is_included():
 
 def test_the_page_on_compatibility_tells_the_api_numbers():
     text = " ".join((DOCS / "compatibility.md").read_text().split())
-    assert f"It is **{API_VERSION}** (`shiftlens.core.kinds.API_VERSION`), and {OLDEST_API} is the oldest" in text
+    assert f"It is **{API_VERSION}** (`shiftlens.core.host.kinds.API_VERSION`), and {OLDEST_API} is the oldest" in text
     assert f"shiftlens_api = {API_VERSION}" in text
 
 

@@ -18,7 +18,7 @@ from freshenvironment import environment
 from realdata import ROOT, cifar
 
 from shiftlens import Host, load_settings
-from shiftlens.core.kinds import Factor, Renderer
+from shiftlens.core.host.kinds import Factor, Renderer
 
 EXAMPLES = ROOT / "examples"
 PLUGIN = EXAMPLES / "plugin"

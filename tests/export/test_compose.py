@@ -11,7 +11,7 @@ from realdata import digits
 
 from shiftlens import Host
 from shiftlens.core.errors import ExportError, InputError
-from shiftlens.core.kinds import Loss
+from shiftlens.core.host.kinds import Loss
 from shiftlens.export import compose, scorer
 from shiftlens.export.bundle import Bundle, grid_for_pair
 from shiftlens.export.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rulebreakers.tried import Tried
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     Factor,
 )
 

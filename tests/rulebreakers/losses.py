@@ -12,7 +12,7 @@ from pydantic import Field
 
 from rulebreakers.tried import Tried
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     ComponentSettings,
     Loss,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rulebreakers.tried import Tried
 from shiftlens import hookimpl
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     Observer,
 )
 

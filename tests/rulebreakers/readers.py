@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from rulebreakers.tried import Tried
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     ComponentSettings,
     Reader,
 )

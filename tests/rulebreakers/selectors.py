@@ -6,7 +6,7 @@ import numpy as np
 
 from rulebreakers.tried import Tried
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import (
+from shiftlens.core.host.kinds import (
     Pair,
     Selector,
 )

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shiftlens import hookimpl
-from shiftlens.core.kinds import Factor, Generator, GeneratorWorker, Renderer, Selector
+from shiftlens import Factor, Generator, GeneratorWorker, Renderer, Selector, hookimpl
 from shiftlens_darkroom import confusions, slack, vignette
 from shiftlens_darkroom.settings import LocationScaleSettings
 

@@ -13,9 +13,7 @@ from collections import Counter
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Candidates, ComponentSettings, Pair
-from shiftlens.core.scoring import UNLABELLED
+from shiftlens import UNLABELLED, Candidates, ComponentSettings, InputError, Pair
 
 
 class Settings(ComponentSettings):

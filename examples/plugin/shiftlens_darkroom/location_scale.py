@@ -22,9 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.errors import TrainingError
-from shiftlens.core.job import Job
-from shiftlens.core.kinds import TRIAL, TrainedGenerator, TrainingData
+from shiftlens import TRIAL, Job, TrainedGenerator, TrainingData, TrainingError
 from shiftlens_darkroom.settings import LocationScaleSettings
 
 Array = npt.NDArray[np.float64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens import ComponentSettings
 
 
 class LocationScaleSettings(ComponentSettings):

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from pydantic import Field
 
-from shiftlens.core.kinds import ComponentSettings
-from shiftlens.core.report import Report
+from shiftlens import ComponentSettings, Report
 
 LONGEST = 2900  # characters; Slack refuses a text block of more than 3000
 SIGNS = {"harmful": ":red_circle:", "unclear": ":large_yellow_circle:", "harmless": ":large_green_circle:"}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.kinds import ComponentSettings
+from shiftlens import ComponentSettings
 
 Images = npt.NDArray[np.float32]
 Values = npt.NDArray[np.float64]

@@ -6,9 +6,7 @@ import json
 
 import numpy as np
 
-from shiftlens import Host
-from shiftlens.core.kinds import Candidates, Factor, Renderer, Selector
-from shiftlens.core.scoring import Scores
+from shiftlens import Candidates, Factor, Host, Renderer, Scores, Selector
 from shiftlens.testing import check_factor, check_generator, check_renderer, check_selector, report
 
 

@@ -12,11 +12,11 @@ from onnx import TensorProto, helper
 from realdata import digits
 
 from shiftlens import Host
-from shiftlens.core.domain import Domain
+from shiftlens.core.config.settings import Settings
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, SettingsError
+from shiftlens.core.host.kinds import Classifier
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import Classifier
-from shiftlens.core.settings import Settings
 from shiftlens.export.session import Session
 from shiftlens.plugins.classifiers.python_callable import imported, made
 

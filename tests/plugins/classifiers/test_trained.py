@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from realdata import digits, power
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, TrainingError
 from shiftlens.core.job import Job
 from shiftlens.export.session import Session

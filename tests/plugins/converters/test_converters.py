@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from shiftlens.core.errors import TrainingError
+from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, TrainedConverter
 from shiftlens.core.job import Job, silent
-from shiftlens.core.kinds import SOURCE, TARGET, ConversionData, TrainedConverter
-from shiftlens.core.training import CHECKPOINT
+from shiftlens.core.learning.training import CHECKPOINT
 from shiftlens.export.manifest import CONVERTED
 from shiftlens.export.parity import check_parity
 from shiftlens.export.to_onnx import on_numpy, to_onnx

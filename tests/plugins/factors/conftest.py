@@ -36,7 +36,7 @@ def images(name: str, count: int) -> np.ndarray:
         large = zoom(realdata.digits()[0][:count], (1, 1, 3, 3), order=3, grid_mode=True, mode="grid-constant")
         return coloured(np.pad(np.clip(large, 0, 1), ((0, 0), (0, 0), (4, 4), (4, 4))))
     if name == "demo":
-        from shiftlens.core.demo import demo_domains
+        from shiftlens.core.data.demo import demo_domains
 
         x = demo_domains(0)[0][0][:count].transpose(0, 3, 1, 2)
         return np.ascontiguousarray(x, dtype=np.float32) / np.float32(255)

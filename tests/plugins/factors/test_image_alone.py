@@ -206,7 +206,7 @@ def test_thickness_leaves_colour_ground_and_place_alone(image_set):
 
 def test_thicker_strokes_equal_those_drawn_thicker():
     """The demo draws thickness from distances at three times the size: not our operation, and nearly our result."""
-    from shiftlens.core.demo import demo_domains
+    from shiftlens.core.data.demo import demo_domains
 
     (source, _), (target, _) = demo_domains(0)
     x, drawn = ((images[:200].transpose(0, 3, 1, 2) / 255).astype(np.float32) for images in (source, target))

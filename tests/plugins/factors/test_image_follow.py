@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shiftlens.core.causes.cross_readings import cross_response, difference
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.factors_table import cross_response, difference
-from shiftlens.core.host import Host
-from shiftlens.core.kinds import ComponentSettings, Factor, FactorWorker
+from shiftlens.core.host.host import Host
+from shiftlens.core.host.kinds import ComponentSettings, Factor, FactorWorker
 
 NAMES = (
     "hue", "saturation", "brightness", "contrast", "background", "sharpness", "noise", "stroke-thickness", "rotation",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from realdata import power, spoken
 
-from shiftlens.core.factors_table import cross_response, difference
-from shiftlens.core.kinds import FactorWorker
+from shiftlens.core.causes.cross_readings import cross_response, difference
+from shiftlens.core.host.kinds import FactorWorker
 from shiftlens.plugins.factors import series
 
 DESCRIPTIONS = {factor.name: factor for factor in series.FACTORS}

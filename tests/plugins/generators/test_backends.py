@@ -14,9 +14,9 @@ import torch
 from pydantic import ValidationError
 
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.fidelity import leak
+from shiftlens.core.grid.fidelity import leak
+from shiftlens.core.host.kinds import SOURCE, TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.kinds import SOURCE, TRIAL, TrainedGenerator, TrainingData
 from shiftlens.export.parity import check_parity
 from shiftlens.export.to_onnx import on_numpy, to_onnx
 from shiftlens.plugins import generators

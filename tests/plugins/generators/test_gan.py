@@ -8,7 +8,7 @@ import torch
 
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.job import Job
-from shiftlens.core.training import CHECKPOINT
+from shiftlens.core.learning.training import CHECKPOINT
 from shiftlens.plugins.generators.gan import AdversarialGenerator
 from shiftlens.plugins.generators.settings import GanSettings
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shiftlens import Host
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Loss
+from shiftlens.core.host.kinds import Loss
 
 HALF = np.array([[0.5, 0.25, 0.25]])
 SURE = np.array([[1.0, 0.0, 0.0]])

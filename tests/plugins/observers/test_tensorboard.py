@@ -13,8 +13,8 @@ from PIL import Image
 
 import shiftlens
 from shiftlens import Host
-from shiftlens.core.kinds import Observer
-from shiftlens.core.run import Run
+from shiftlens.core.host.kinds import Observer
+from shiftlens.core.run.directory import Run
 from shiftlens.plugins.observers.mosaic import FRAME, LINE, mosaic
 
 pytest.importorskip("tensorboard", reason="comes with the extra `tensorboard`")
@@ -85,7 +85,7 @@ def test_series_and_vectors_are_lines():
 
 def test_it_needs_no_torch(tmp_path):
     code = (
-        "import sys; from shiftlens import Host, Run; from shiftlens.core.kinds import Observer\n"
+        "import sys; from shiftlens import Host, Run; from shiftlens.core.host.kinds import Observer\n"
         "host = Host(); kind = host.find(Observer, 'tensorboard')\n"
         f"with host.watched_by({{'tensorboard': lambda: kind.build(kind.settings())}}):\n"
         f"    host.notify('run_started', run=Run({str(tmp_path)!r}))\n"

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from realdata import data_file, power
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.plugins.readers.csv_table import READER, CsvReader, Settings
 

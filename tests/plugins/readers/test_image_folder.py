@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from realdata import cifar, data_file, digits
 
 from shiftlens import Host
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Reader
+from shiftlens.core.host.kinds import Reader
 from shiftlens.plugins.readers import class_tree, image_folder
 from shiftlens.plugins.readers.image_folder import ImageFolderReader, Settings
 

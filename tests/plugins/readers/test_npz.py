@@ -9,9 +9,9 @@ import pytest
 from realdata import cifar, digits, power
 
 from shiftlens import Host
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import Reader
+from shiftlens.core.host.kinds import Reader
 from shiftlens.plugins.readers import npz
 
 

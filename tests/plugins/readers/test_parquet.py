@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from realdata import data_file, power
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.plugins.readers.csv_table import CsvReader
 from shiftlens.plugins.readers.csv_table import Settings as CsvSettings

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from realdata import data_file, spoken
 
-from shiftlens.core.domain import Domain
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.plugins.readers import wav_folder
 from shiftlens.plugins.readers.wav_folder import READER, Settings, WavFolderReader

@@ -13,9 +13,9 @@ import pytest
 from examplereports import example
 from jinja2 import meta
 
-from shiftlens.core.host import Host
-from shiftlens.core.kinds import Renderer
-from shiftlens.core.report import Report
+from shiftlens.core.host.host import Host
+from shiftlens.core.host.kinds import Renderer
+from shiftlens.core.results.report import Report
 from shiftlens.plugins.renderers.context import Page
 from shiftlens.plugins.renderers.html import environment
 

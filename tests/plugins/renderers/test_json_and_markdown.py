@@ -10,10 +10,10 @@ import sys
 import pytest
 from examplereports import example
 
-from shiftlens.core.host import Host
-from shiftlens.core.kinds import Renderer
-from shiftlens.core.report import Report
-from shiftlens.core.results import Results
+from shiftlens.core.host.host import Host
+from shiftlens.core.host.kinds import Renderer
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import Results
 
 
 def render(name: str, report: Report) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shiftlens.core.results import Cause, Curve, Distribution, DosePoint, Shift
+from shiftlens.core.results.results import Cause, Curve, Distribution, DosePoint, Shift
 from shiftlens.plugins.renderers import charts, words
 
 finite = st.floats(-1e6, 1e6)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shiftlens import Host
+from shiftlens.core.data.scoring import UNLABELLED, Scores
 from shiftlens.core.errors import InputError
-from shiftlens.core.kinds import SOURCE, Candidates, Pair, Selector
-from shiftlens.core.scoring import UNLABELLED, Scores
+from shiftlens.core.host.kinds import SOURCE, Candidates, Pair, Selector
 
 SEARCHING = ("threshold", "extremes", "nearest")
 

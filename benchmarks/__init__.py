@@ -1,0 +1,1 @@
+"""What is measured, with the last tables; run from the checkout."""

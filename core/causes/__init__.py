@@ -1,0 +1,1 @@
+"""What shifted, what each change costs, and the verdicts."""

@@ -1,0 +1,197 @@
+"""A change moves one factor by a fitted distribution of strengths; a plan is an ordered list of changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from shiftlens.core.causes.statistics import Floats, centre, wrapped
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.host.kinds import Factor, FactorWorker
+
+EVEN = np.sqrt(3.0)
+"""Half the width of a uniform distribution of spread one: the individual part of a sample's strength."""
+
+
+MOST_SKEW = 0.28
+"""Up to here a larger random number means a larger change."""
+
+
+class FactorFault(Exception):
+    """A factor that cannot be used on these samples: it is left out, the others go on."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self.name, self.reason = name, reason
+        super().__init__(f"{name}: {reason}")
+
+
+@dataclass(frozen=True)
+class ActiveFactor:
+    """One factor of this analysis: its description and the worker that was built from it.
+
+    ``measure`` and ``shift`` are the worker's, with every answer checked; a wrong one raises `FactorFault`.
+    """
+
+    name: str
+    description: Factor
+    worker: FactorWorker
+
+    @property
+    def period(self) -> float | None:
+        """The period of a circular measure, such as 360 degrees of hue; None for all others."""
+        return getattr(self.worker, "period", None)
+
+    @property
+    def interventional(self) -> bool:
+        """Whether it can be changed, not only measured."""
+        return self.description.interventional
+
+    def refuses(self, x: FloatArray) -> str:
+        """Why it makes no sense for such samples; an empty string where it does."""
+        try:
+            return str(self.worker.refuses(x) or "")
+        except Exception as error:
+            raise FactorFault(self.name, f"its refuses() raised {error!r}") from error
+
+    def measure(self, x: FloatArray) -> Floats:
+        """``(n,)`` float64; NaN where a sample has no such property."""
+        try:
+            values = np.asarray(self.worker.measure(x), dtype=np.float64)
+        except Exception as error:
+            raise FactorFault(self.name, f"its measure raised {error!r}") from error
+        if values.shape != (len(x),):
+            raise FactorFault(self.name, f"its measure gave shape {values.shape} for {len(x)} samples")
+        if np.isinf(values).any() or (len(x) and np.isnan(values).mean() > 0.5):
+            raise FactorFault(self.name, "its measure is not a finite number on most of the samples")
+        return values
+
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
+        """``x`` changed by ``delta`` ``(n,)`` units."""
+        try:
+            changed = np.asarray(self.worker.shift(x, delta, rng), dtype=np.float32)
+        except Exception as error:
+            raise FactorFault(self.name, f"its shift raised {error!r}") from error
+        if changed.shape != x.shape:
+            raise FactorFault(self.name, f"its shift gave shape {changed.shape[1:]} for samples of {x.shape[1:]}")
+        if not np.isfinite(changed).all():
+            raise FactorFault(self.name, "its shift gave values that are not finite")
+        return changed
+
+
+@dataclass(frozen=True)
+class Change:
+    """One factor with the distribution of its strengths over samples, all in the measure's unit.
+
+    A sample that measures m, with its own even random number u of mean 0 and spread 1, is moved by
+    ``offset + slope * (m - middle) + spread * (u + skew * (u² - 1))``: everybody's part, a part that depends on where
+    the sample stands (a halved contrast), and a part of its own, more of whose samples lie at one end where it is
+    skewed.
+    """
+
+    factor: ActiveFactor
+    offset: float
+    slope: float = 0.0
+    spread: float = 0.0
+    middle: float = 0.0
+    skew: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The factor's name."""
+        return self.factor.name
+
+    def deltas(self, x: FloatArray, u: Floats) -> Floats:
+        """``(n,)`` strengths for samples ``x`` with their random numbers ``u`` ``(n,)``."""
+        delta = self.offset + self.spread * (u + self.skew * (u * u - 1))
+        if self.slope:
+            around = wrapped(self.factor.measure(x) - self.middle, self.factor.period)
+            delta = delta + self.slope * np.nan_to_num(around)
+        return delta
+
+    def scaled(self, part: float) -> Change:
+        """The same change at a part of its strength."""
+        return replace(self, offset=self.offset * part, slope=self.slope * part, spread=self.spread * part)
+
+
+Plan = tuple[Change, ...]
+"""Changes in the order in which they are made."""
+
+
+def individual_parts(names: Iterable[str], count: int, seed: int) -> dict[str, Floats]:
+    """Each sample's own random number for each factor, ``(count,)``, even, of mean 0 and spread 1.
+
+    They depend on the factor's name and the seed alone, so that two plans meet the same numbers.
+    """
+    return {
+        name: np.random.default_rng([seed, *name.encode()]).uniform(-EVEN, EVEN, count) for name in dict.fromkeys(names)
+    }
+
+
+def apply(
+    plan: Iterable[Change],
+    x: FloatArray,
+    own: Mapping[str, Floats],
+    seed: int,
+    parts: Mapping[str, Floats] | None = None,
+) -> FloatArray:
+    """Samples ``x`` ``(n, *sample)`` changed by the plan.
+
+    Args:
+        own: each sample's random numbers, see `individual_parts`.
+        parts: for each factor the part of its full strength per sample, ``(n,)``; all of it where left out.
+    """
+    for change in plan:
+        delta = change.deltas(x, own[change.name])
+        if parts is not None:
+            delta = delta * parts[change.name]
+        x = change.factor.shift(x, delta, np.random.default_rng([seed, 7, *change.name.encode()]))
+    return x
+
+
+def reached_share(change: Change, before: FloatArray, after: FloatArray, delta: Floats) -> float:
+    """How much of the wanted movement the measure made: the slope of what it did on what it was asked to do.
+
+    A circular measure that was turned by more than half round is read again on the other side, so samples turned by
+    less are looked at where there are any; what each did is taken as near to what was asked as whole turns allow.
+    """
+    period = change.factor.period
+    moved = delta + wrapped(change.factor.measure(after) - change.factor.measure(before) - delta, period)
+    known = np.isfinite(moved) & np.isfinite(delta)
+    if period and (less := known & (np.abs(delta) <= period / 2)).any():
+        known = less
+    wanted = float((delta[known] ** 2).sum())
+    return float((moved[known] * delta[known]).sum() / wanted) if wanted > 0 else 1.0
+
+
+LIMITS = {"image": (0.0, 1.0)}
+"""Ends of the valid range of a value, for the kinds of sample that have one."""
+
+
+def clipped_share(kind: str, before: FloatArray, after: FloatArray) -> float | None:
+    """Share of values that a change drove to an end of their range; None for kinds without a range."""
+    if kind not in LIMITS:
+        return None
+    low, high = LIMITS[kind]
+    inside = (before > low) & (before < high)
+    return float((inside & ((after <= low) | (after >= high))).mean())
+
+
+def undo(change: Change, target: FloatArray, reference: Floats, seed: int) -> FloatArray:
+    """Target samples with this factor brought back: its measure moved, quantile to quantile, to the reference.
+
+    ``reference`` ``(n,)`` is the measure on source samples that were given all the *other* changes.
+    """
+    factor = change.factor
+    measured = factor.measure(target)
+    known = np.isfinite(measured)
+    reference = reference[np.isfinite(reference)]
+    delta = np.zeros(len(target))
+    if known.any() and len(reference):
+        here, there = centre(measured, factor.period), centre(reference, factor.period)
+        around = wrapped(measured[known] - here, factor.period)
+        rank = (np.argsort(np.argsort(around)) + 0.5) / len(around)
+        goal = np.quantile(wrapped(reference - there, factor.period), rank)
+        delta[known] = wrapped(there - here, factor.period) + goal - around
+    return factor.shift(target, delta, np.random.default_rng([seed, 13]))

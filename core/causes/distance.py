@@ -1,0 +1,225 @@
+"""Source and target samples side by side, by many measures at once.
+
+One measure per factor is not enough: thicker strokes are also brighter, a zoom also blurs. So many measures are looked
+at together, the broad ones of `broad_measures` and every factor's own. Their distributions (ten quantiles each, with
+the class proportions evened out) are compared between the changed source and the target. The *distance* is the mean
+over measures of the squared gap, in units of what has to be tolerated: the sampling noise, and a share of what the
+changes themselves move in that measure, because no operation of ours is exactly the one that happened to the data.
+A perfect match has a distance near one or below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
+from shiftlens.core.causes.sample_statistics import broad_measures
+from shiftlens.core.causes.statistics import Floats
+from shiftlens.core.data.domain import FloatArray, IntArray
+
+LEVELS = np.linspace(0.05, 0.95, 10)
+TOLERATED = 0.15
+"""Share of a measure's movement by which our operation may differ from what really happened."""
+OWN_WEIGHT = 6.0
+"""Weight of a factor's own measure, against 1 of a broad one, when its strength is fitted: it is the cleanest sign,
+where it moved by a spread or more (the size of what a photograph shows is a weak measure)."""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """The measures that one comparison looks at, and the units in which it does.
+
+    Attributes:
+        measure: ``(n, k)`` of samples ``(n, *sample)``.
+        start, goal: ``(levels, k)`` quantiles of the source's and the target's measures.
+        there: ``(m, k)`` the target's measures.
+        scale: ``(k,)`` unit of each measure.
+        floor: ``(k,)`` squared sampling noise of a quantile, in units of the scale.
+        emphasis: ``(k,)`` weight of each measure.
+    """
+
+    measure: Callable[[FloatArray], Floats]
+    start: Floats
+    goal: Floats
+    there: Floats
+    scale: Floats
+    floor: Floats
+    emphasis: Floats
+
+    def quantiles(self, x: FloatArray) -> Floats:
+        """``(levels, k)``."""
+        return np.asarray(np.quantile(self.measure(x), LEVELS, axis=0))
+
+    def misfit(self, reached: Floats) -> tuple[float, Floats]:
+        """The distance, and the gaps ``(levels, k)`` weighted so that their mean square falls when it falls.
+
+        Per measure: the squared gap over what is tolerated, then its logarithm. So a measure that our operation moves
+        a little differently than what happened to the data cannot outweigh many that it explains well.
+        """
+        gap = (reached - self.goal) / self.scale  # (levels, k)
+        wanted, made = (self.start - self.goal) / self.scale, (reached - self.start) / self.scale
+        moves = np.maximum((wanted**2).mean(0), (made**2).mean(0))
+        tolerated = self.floor + TOLERATED**2 * moves + 1e-4  # (k,)
+        ratio = (gap**2).mean(0) / tolerated
+        weight = self.emphasis / self.emphasis.mean()
+        return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples of both domains, with the units in which all their measures are compared.
+
+    Attributes:
+        source, target: ``(n, *sample)``, classes evened out.
+        goal: ``(levels, k)`` quantiles of the target's measures; ``start``: of the source's.
+        measured: ``(n, k)`` the target's measures.
+        scale, floor: as of `Yardstick`.
+        own: each source sample's random numbers per factor, see `individual_parts`.
+    """
+
+    source: FloatArray
+    target: FloatArray
+    goal: Floats
+    start: Floats
+    measured: Floats
+    scale: Floats
+    floor: Floats
+    own: dict[str, Floats]
+
+
+class Matcher:
+    """Compares changed source samples with target samples. Every call with the same arguments gives the same answer.
+
+    ``fit`` is what strengths are fitted on, ``check`` what tells whether that helped, ``wide`` is both together;
+    ``rest`` holds the rows of the source that neither has.
+    """
+
+    def __init__(
+        self,
+        source: FloatArray,
+        source_class: IntArray,
+        target: FloatArray,
+        target_class: IntArray | None,
+        factors: Sequence[ActiveFactor],
+        kind: str,
+        samples: int,
+        seed: int,
+    ) -> None:
+        self.factors, self.kind, self.seed, self.source = list(factors), kind, seed, source
+        rng = np.random.default_rng([seed, 3])
+        fit_s, fit_t, check_s, check_t = evened_halves(source_class, target_class, len(target), samples, rng)
+        self.fit = self._compare(source[fit_s], target[fit_t], rng, seed)
+        self.check = self._compare(source[check_s], target[check_t], rng, seed + 1)
+        both_s, both_t = np.union1d(fit_s, check_s), np.union1d(fit_t, check_t)  # for the last fit
+        self.wide = self._compare(source[both_s], target[both_t], rng, seed + 2)
+        self.rest = np.setdiff1d(np.arange(len(source)), both_s)
+
+    def measure(self, x: FloatArray, own: Collection[str] | None = None) -> Floats:
+        """``(n, k)``: the broad measures, then the own ones of all factors, or only of those named."""
+        columns = [broad_measures(self.kind, x)]
+        for factor in self.factors:
+            if own is None or factor.name in own:
+                columns.append(as_columns(factor, factor.measure(x)))
+        return np.concatenate(columns, axis=1)
+
+    def chosen(self, own: Collection[str] | None) -> IntArray:
+        """The columns of a full table of measures that `measure` gives with the same ``own``."""
+        sizes = [2 if factor.period else 1 for factor in self.factors]
+        width = len(self.fit.scale) - sum(sizes)
+        columns = list(range(width))
+        for factor, size in zip(self.factors, sizes, strict=True):
+            if own is None or factor.name in own:
+                columns += range(width, width + size)
+            width += size
+        return np.array(columns, dtype=np.int64)
+
+    def _compare(self, source: FloatArray, target: FloatArray, rng: np.random.Generator, seed: int) -> Comparison:
+        here, there = self.measure(source), self.measure(target)
+        own = individual_parts([f.name for f in self.factors], len(source), seed)
+        start, goal, scale, floor = units_of(here, there, rng)
+        return Comparison(source, target, goal, start, there, scale, floor, own)
+
+    def apply(self, plan: Plan, half: Comparison, x: FloatArray | None = None) -> FloatArray:
+        """The source samples of this half (or ``x``, an earlier state of them) changed by the plan."""
+        return apply(plan, half.source if x is None else x, half.own, self.seed)
+
+    def yardstick(self, half: Comparison, own: Collection[str] | None = None, emphasised: bool = False) -> Yardstick:
+        """The broad measures and the own ones of the factors named, or of all.
+
+        ``emphasised``, as strengths are fitted: own measures that moved far weigh more.
+        """
+        columns = self.chosen(own)
+        start, goal, scale = half.start[:, columns], half.goal[:, columns], half.scale[columns]
+        weight = np.ones(len(columns))
+        if emphasised:
+            gap = (((start - goal) / scale) ** 2).mean(0)
+            weight += (OWN_WEIGHT - 1) * ~np.isin(columns, self.chosen([])) * np.minimum(1, gap)
+        return Yardstick(
+            lambda x: self.measure(x, own), start, goal, half.measured[:, columns], scale, half.floor[columns], weight
+        )
+
+    def distance(self, plan: Plan, half: Comparison) -> float:
+        """How far the changed source still is from the target, by all measures."""
+        stick = self.yardstick(half)
+        return stick.misfit(stick.quantiles(self.apply(plan, half)))[0]
+
+
+def as_columns(factor: ActiveFactor, measured: Floats) -> Floats:
+    """One column ``(n, 1)``, or cosine and sine ``(n, 2)`` of a circular measure; NaN becomes 0."""
+    if factor.period:
+        turn = 2 * np.pi * measured / factor.period
+        measured = np.column_stack([np.cos(turn), np.sin(turn)])
+    return np.asarray(np.nan_to_num(measured.reshape(len(measured), -1)), dtype=np.float64)
+
+
+def units_of(here: Floats, there: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+    """Start, goal, scale and floor of a `Yardstick`, from measures ``(n, k)`` of the source and of the target."""
+    start, goal = np.quantile(here, LEVELS, axis=0), np.quantile(there, LEVELS, axis=0)
+    pooled = np.concatenate([here, there]).std(0)
+    # A measure that never varies in the source (the saturation of grey images) takes its unit from both domains.
+    scale = np.sqrt(here.std(0) ** 2 + (0.3 * pooled) ** 2) + 1e-6
+    return start, goal, scale, _noise(here, there, rng) / scale**2
+
+
+def _noise(here: Floats, there: Floats, rng: np.random.Generator, splits: int = 24) -> Floats:
+    """``(k,)`` squared gap between quantiles of two samples of one population, of the sizes at hand."""
+    total = np.zeros(here.shape[1])
+    for values in (here, there):
+        half = len(values) // 2
+        found = np.zeros(here.shape[1])
+        for _ in range(splits):
+            order = rng.permutation(len(values))
+            a = np.quantile(values[order[:half]], LEVELS, axis=0)
+            b = np.quantile(values[order[half : 2 * half]], LEVELS, axis=0)
+            found += ((a - b) ** 2).mean(0)
+        total += found / splits / 4  # two halves differ by four times the variance of the whole
+    return total
+
+
+def evened_halves(
+    source_class: IntArray, target_class: IntArray | None, targets: int, samples: int, rng: np.random.Generator
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Rows to fit on and rows to check on, ``samples`` of each domain in each half, the same class mix in all.
+
+    Both domains get the mix that lets most samples be used. Without target labels the source keeps its mix.
+    """
+    if target_class is None:
+        source = rng.permutation(len(source_class))[: 2 * samples]
+        target = rng.permutation(targets)[: 2 * samples]
+        return source[::2], target[::2], source[1::2], target[1::2]
+    labels = np.intersect1d(source_class, target_class)
+    counts = {c: min(int((source_class == c).sum()), int((target_class == c).sum())) for c in labels}
+    total = sum(counts.values())
+    part = min(1.0, 2 * samples / max(total, 1))
+    halves: tuple[list[IntArray], ...] = ([], [], [], [])
+    for label in labels:
+        size = max(1, round(counts[label] * part / 2))
+        for offset, classes in ((0, source_class), (1, target_class)):
+            rows = rng.permutation(np.flatnonzero(classes == label))
+            halves[offset].append(rows[:size])
+            halves[offset + 2].append(rows[size : 2 * size] if len(rows) >= 2 * size else rows[-size:])
+    fit_s, fit_t, check_s, check_t = (np.concatenate(h) for h in halves)
+    return fit_s, fit_t, check_s, check_t

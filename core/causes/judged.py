@@ -1,0 +1,228 @@
+"""The cause that is made of what was found about one factor: its figures, its pictures, its verdict and sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from shiftlens.core.causes import sentences
+from shiftlens.core.causes.changes import (
+    ActiveFactor,
+    Change,
+    Plan,
+    apply,
+    clipped_share,
+    individual_parts,
+    reached_share,
+    undo,
+)
+from shiftlens.core.causes.estimates import CLASS_MIX, Estimate
+from shiftlens.core.causes.experiment import Trial
+from shiftlens.core.causes.marginal_shifts import ACCOUNTED, VISIBLE, Compared, Moved, Shifted
+from shiftlens.core.causes.outcomes import Dose
+from shiftlens.core.causes.search import Match
+from shiftlens.core.causes.statistics import partial_rank_correlation, percentile_interval, resampled_means
+from shiftlens.core.causes.verdict import Evidence, Gap, Verdict, verdict_of
+from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.results.results import Cause, DosePoint, StripCell
+
+UNDONE = 600
+"""Target samples on which a change is undone."""
+
+
+def tried_cause(
+    data: Compared,
+    trial: Trial,
+    match: Match,
+    change: Change,
+    shifted: Shifted,
+    gap: Gap,
+    share: Estimate | None,
+    rest_is_large: bool,
+    strips: list[FloatArray],
+) -> Cause:
+    """The cause of a factor that was changed."""
+    loss, fall = trial.effects.effect(change.name), trial.effects.effect(change.name, "correct")
+    dose, samples, _ = trial.dosed[change.name]
+    own = individual_parts([change.name], len(samples[0]), data.seed)
+    reached = reached_share(change, samples[0], samples[-1], change.deltas(samples[0], own[change.name]))
+    supported = any(c.name == change.name for c in match.plan)
+    restored = _restored(data, match.plan, change) if supported else None
+    rivals = match.rivals.get(change.name, [])
+    description = change.factor.description
+    shift = shifted.shift
+    if change.factor.period:  # the fit has looked at more than this measure, and knows which way round it was
+        shift = shift.model_copy(update={"turn": change.offset})
+    evidence = Evidence(
+        name=change.name,
+        noun=sentences.noun_of(description.noun, change.name, sentences.rises(shift)),
+        shift=shift,
+        effect=loss.value,
+        ci=loss.ci,
+        accuracy_effect=fall.value,
+        reached=reached,
+        clipped=clipped_share(data.kind, samples[0], samples[-1]),
+        restored=restored.value if restored else None,
+        rivals=rivals,
+        supported=supported,
+        needed=trial.effects.needed(change.name, gap.worth),
+    )
+    verdict = verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
+    points = _dose_points(dose, data)
+    # A circular measure has no largest value: "safe up to" would mean nothing.
+    tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None
+    return Cause(
+        factor=change.name,
+        verdict=verdict,
+        effect=loss.value,
+        ci=loss.ci,
+        samples=trial.effects.rows_of(frozenset([change.name])),
+        accuracy_effect=fall.value,
+        accuracy_ci=fall.ci,
+        share=share.value if share else None,
+        share_ci=share.ci if share else None,
+        shift=shift,
+        reached=reached,
+        clipped=evidence.clipped,
+        restored=restored.value if restored else None,
+        restored_ci=restored.ci if restored else None,
+        evidence="intervention",
+        rivals=list(rivals),
+        safe_until=_safe_until(points, gap.worth) if tells_limit else None,
+        dose=points,
+        strip=_strip(data, trial, change.factor, verdict, strips),
+        distribution=shifted.distribution,
+        sentence=sentences.sentence_of(verdict, evidence, gap),
+    )
+
+
+def _restored(data: Compared, plan: Plan, change: Change) -> Estimate | None:
+    """Accuracy that undoing one change on target samples brings back; None without labels."""
+    if data.target_labels is None:
+        return None
+    rng = np.random.default_rng([data.seed, 5])
+    rows = np.sort(rng.permutation(len(data.target))[:UNDONE])
+    others = tuple(c for c in plan if c.name != change.name)
+    some = rng.permutation(len(data.source))[:UNDONE]
+    own = individual_parts([c.name for c in others], len(some), data.seed)
+    reference = change.factor.measure(apply(others, data.source[some], own, data.seed))
+    mended = data.score(undo(change, data.target[rows], reference, data.seed), data.target_labels[rows])
+    gained = mended.correct.astype(np.float64) - data.target_scores.correct[rows]
+    return Estimate(float(gained.mean()), resampled_means(gained, data.settings.bootstrap, rng))
+
+
+def _dose_points(dose: Dose, data: Compared) -> list[DosePoint]:
+    """The dose-response curve, set on the level of the whole source."""
+    rng = np.random.default_rng([data.seed, 6])
+    rise, fall = dose.loss - dose.loss[:1], dose.correct[:1] - dose.correct  # (k, n)
+    level, accuracy = float(data.source_scores.loss.mean()), float(data.source_scores.correct.mean())
+    draws = resampled_means(np.ascontiguousarray(rise.T), data.settings.bootstrap, rng)  # (draws, k)
+    points = []
+    for i in range(len(dose.part)):
+        low, high = percentile_interval(draws[:, i])
+        points.append(
+            DosePoint(
+                value=float(dose.value[i]),
+                loss=level + float(rise[i].mean()),
+                accuracy=accuracy - float(fall[i].mean()),
+                loss_ci=(level + low, level + high),
+            )
+        )
+    return points
+
+
+def _safe_until(points: Sequence[DosePoint], worth: float) -> float | None:
+    """The measured value at which the loss has risen by what is worth naming; None where it never does."""
+    for before, after in pairwise(points):
+        if after.loss - points[0].loss > worth:
+            part = (worth - (before.loss - points[0].loss)) / (after.loss - before.loss)
+            return before.value + float(np.clip(part, 0, 1)) * (after.value - before.value)
+    return None
+
+
+def _strip(
+    data: Compared, trial: Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]
+) -> list[StripCell]:
+    """The same source sample at its own value, midway and at the full change, with the measured loss of each.
+
+    One that shows the finding: right before; wrong after a harmful change; else of middling loss.
+    """
+    dose, samples, scores = trial.dosed[factor.name]
+    last = len(dose.part) - 1
+    middle = last // 2
+    candidates = np.flatnonzero((dose.correct[0] == 1) & (dose.correct[last] == (0 if verdict == "harmful" else 1)))
+    if not len(candidates):
+        candidates = np.arange(dose.loss.shape[1])
+    order = candidates[np.argsort(dose.loss[last, candidates], kind="stable")]
+    row = int(order[len(order) // 2])
+    cells = []
+    for step in (0, middle, last):
+        predicted = int(scores[step].prediction[row])
+        value = float(factor.measure(samples[step][row : row + 1])[0])
+        cells.append(
+            StripCell(
+                index=len(strips),
+                value=value if np.isfinite(value) else float(dose.value[step]),
+                loss=float(dose.loss[step, row]),
+                predicted=data.classes[predicted] if predicted < len(data.classes) else str(predicted),
+                correct=bool(dose.correct[step, row]),
+            )
+        )
+        strips.append(samples[step][row])
+    return cells
+
+
+def untried_cause(
+    data: Compared,
+    factor: ActiveFactor,
+    shifted: Shifted,
+    moved: Moved,
+    rng: np.random.Generator,
+) -> Cause:
+    """The cause of a factor that was not changed: unchanged, a shadow, observed only, or moved without a reason."""
+    differs = shifted.p < data.settings.alpha
+    common = {"factor": factor.name, "shift": shifted.shift, "distribution": shifted.distribution}
+    if differs and moved.accounted >= ACCOUNTED and moved.causes:
+        sentence = sentences.unchanged_sentence(factor.name, shifted.shift, moved.causes)
+        return Cause(**common, verdict="unchanged", effect=None, shadow_of=moved.causes, sentence=sentence)
+    if not differs or (factor.interventional and moved.size < VISIBLE):
+        return Cause(
+            **common, verdict="unchanged", effect=None, sentence=sentences.unchanged_sentence(factor.name, None, [])
+        )
+    if factor.interventional or data.target_labels is None:
+        return Cause(
+            **common, verdict="unclear", effect=None, sentence=sentences.unmatched_sentence(factor.name, shifted.shift)
+        )
+    rows = rng.permutation(len(data.target))[: data.settings.samples]
+    measured = factor.measure(data.target[rows])
+    correlation, ci = partial_rank_correlation(
+        measured, data.target_scores.loss[rows], np.zeros((len(rows), 0)), data.target_labels[rows], 200, rng
+    )
+    return Cause(
+        **common,
+        verdict="unclear",
+        effect=None,
+        evidence="observation",
+        sentence=sentences.observed_sentence(factor.name, shifted.shift, correlation, ci),
+    )
+
+
+def class_mix_cause(trial: Trial, share: Estimate | None, gap: Gap) -> Cause:
+    """The finding that the proportions of the classes changed."""
+    loss, fall = trial.effects.effect(CLASS_MIX), trial.effects.effect(CLASS_MIX, "correct")
+    low, high = loss.ci
+    verdict: Verdict = "harmful" if low > gap.worth else "harmless" if high < gap.worth else "unclear"
+    return Cause(
+        factor=CLASS_MIX,
+        verdict=verdict,
+        effect=loss.value,
+        ci=loss.ci,
+        accuracy_effect=fall.value,
+        accuracy_ci=fall.ci,
+        share=share.value if share else None,
+        share_ci=share.ci if share else None,
+        evidence="intervention",
+        sentence=sentences.class_mix_sentence(verdict, loss.value, loss.ci, fall.value, gap),
+    )

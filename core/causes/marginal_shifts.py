@@ -1,0 +1,188 @@
+"""What shifted: each factor's measure in both domains, the mix of classes, and what a plan of changes accounts for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from shiftlens.core.causes.changes import ActiveFactor, Plan
+from shiftlens.core.causes.distance import LEVELS, Matcher, as_columns
+from shiftlens.core.causes.outcomes import Score
+from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.causes.statistics import Floats, centre, class_mix_test, holm, natural, shift_test, wrapped
+from shiftlens.core.causes.strengths import guess
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.data.scoring import Scores
+from shiftlens.core.job import Progress
+from shiftlens.core.results.results import Distribution, Shift
+
+VISIBLE = 0.3
+"""Gap between quantiles, in spreads of the source, from which a shift that nothing explains is worth a word."""
+ACCOUNTED = 0.5
+"""Share of a measure's gap that other changes must explain for it to be their shadow."""
+BINS = 30
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The samples of one analysis; labels of the target are None where it has none."""
+
+    source: FloatArray
+    source_labels: IntArray
+    source_scores: Scores
+    target: FloatArray
+    target_labels: IntArray | None
+    target_scores: Scores
+    kind: str
+    classes: tuple[str, ...]
+    score: Score
+    settings: TrialSettings
+    seed: int
+    progress: Progress
+    label_free: bool = False
+
+    @property
+    def gap_is_known(self) -> bool:
+        """Whether the target's loss was measured, with its labels or by a loss that needs none."""
+        return self.target_labels is not None or self.label_free
+
+    def told(self, share: float) -> None:
+        """Progress in per cent."""
+        self.progress(round(100 * share), 100)
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """How one factor's own measure differs between the domains."""
+
+    shift: Shift
+    p: float
+    distribution: Distribution
+
+
+def class_mix(data: Compared, warnings: list[str]) -> Floats | None:
+    """Weight of each class that gives the source the target's mix, ``(classes,)``; None where the mix is the same."""
+    if data.target_labels is None:
+        return None
+    count = max(len(data.classes), int(data.source_labels.max()) + 1, int(data.target_labels.max()) + 1)
+    here, there = (np.bincount(labels, minlength=count) for labels in (data.source_labels, data.target_labels))
+    for missing, where, other in (
+        ((here == 0) & (there > 0), "source", "target"),
+        ((there == 0) & (here > 0), "target", "source"),
+    ):
+        names = [data.classes[c] if c < len(data.classes) else str(c) for c in np.flatnonzero(missing)]
+        if names:
+            warnings.append(
+                f"the {where} has no sample of class {', '.join(names)}: it is compared with nothing, and the loss of "
+                f"the {other}'s samples of it is not explained"
+            )
+    if class_mix_test(data.source_labels, data.target_labels, count) >= data.settings.alpha:
+        return None
+    weight: Floats = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
+    return weight
+
+
+def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, Shifted]:
+    """Every factor's own measure in both domains, tested within classes and corrected for their number."""
+    most = data.settings.samples
+    s = rng.permutation(len(data.source))[:most]
+    t = rng.permutation(len(data.target))[:most]
+    source, target = data.source[s], data.target[t]
+    source_class = data.source_labels[s] if data.target_labels is not None else np.zeros(len(s), dtype=np.int64)
+    target_class = data.target_labels[t] if data.target_labels is not None else np.zeros(len(t), dtype=np.int64)
+    measured = {f.name: (f.measure(source), f.measure(target)) for f in factors}
+    raw = [shift_test(*measured[f.name], source_class, target_class, f.period) for f in factors]
+    found = {}
+    for factor, p in zip(factors, holm(raw) if factors else [], strict=True):
+        here, there = measured[factor.name]
+        means = [natural(centre(v, factor.period), np.concatenate([here, there]), factor.period) for v in (here, there)]
+        turn = float(wrapped(means[1] - means[0], factor.period)) if factor.period else None
+        shift = Shift(source=means[0], target=means[1], unit=factor.description.unit, turn=turn)
+        found[factor.name] = Shifted(shift, float(p), _distribution(here, there))
+    return found
+
+
+def _distribution(here: Floats, there: Floats) -> Distribution:
+    here, there = here[np.isfinite(here)], there[np.isfinite(there)]
+    both = np.concatenate([here, there])
+    low, high = (float(v) for v in np.quantile(both, [0.002, 0.998])) if len(both) else (0.0, 1.0)
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    edges = np.linspace(low, high, BINS + 1)
+    counts = [np.histogram(np.clip(v, low, high), edges)[0] for v in (here, there)]
+    return Distribution(
+        edges=[float(e) for e in edges], source=[int(n) for n in counts[0]], target=[int(n) for n in counts[1]]
+    )
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How far a factor's own measure moved, and what of that the plan accounts for.
+
+    Attributes:
+        size: gap between the domains' quantiles, in spreads of the source.
+        accounted: part of the gap that the plan closes; 1 is all of it.
+        causes: the changes of the plan that close it, the strongest first.
+    """
+
+    size: float
+    accounted: float
+    causes: list[str]
+
+
+def accounted_for(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor]) -> dict[str, Moved]:
+    """For each factor how its own measure moved."""
+    half = matcher.fit
+    alone = {change.name: matcher.apply((change,), half) for change in plan}
+    together = matcher.apply(plan, half)
+    found = {}
+    for factor in factors:
+        begun = as_columns(factor, factor.measure(half.source))
+        goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
+        unit = begun.std(0) + 1e-9
+
+        def distance(columns: Floats) -> float:
+            gap = (np.quantile(columns, LEVELS, axis=0) - goal) / unit  # noqa: B023
+            return float(np.sqrt((gap**2).mean()))
+
+        size = distance(begun)
+
+        def closed(x: FloatArray) -> float:
+            return 1 - distance(as_columns(factor, factor.measure(x))) / size  # noqa: B023
+
+        if size == 0 or not plan:
+            found[factor.name] = Moved(size, 0.0, [])
+            continue
+        parts = {name: closed(x) for name, x in alone.items()}
+        causes = [name for name in sorted(parts, key=lambda n: -parts[n]) if parts[name] >= 0.25]
+        found[factor.name] = Moved(size, closed(together), causes or [max(parts, key=lambda n: parts[n])])
+    return found
+
+
+def suspects_of(
+    matcher: Matcher,
+    plan: Plan,
+    factors: Sequence[ActiveFactor],
+    shifts: Mapping[str, Shifted],
+    moved: Mapping[str, Moved],
+    alpha: float,
+) -> Plan:
+    """Changes that bring a factor's own measure to its target values where the plan leaves most of its gap open.
+
+    The joint fit found no use for them, so they can be acquitted by what they cost, but not convicted.
+    """
+    half = matcher.fit
+    base = matcher.apply(plan, half)
+    found = []
+    for factor in factors:
+        own = moved[factor.name]
+        if (
+            factor.interventional
+            and shifts[factor.name].p < alpha
+            and own.size >= VISIBLE
+            and own.accounted < ACCOUNTED
+        ):
+            found.append(guess(factor, factor.measure(base), factor.measure(half.target))[0])
+    return tuple(found)

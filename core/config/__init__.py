@@ -1,0 +1,1 @@
+"""Settings: read, checked, and written for new data."""

@@ -1,0 +1,1 @@
+"""Domains, labels and scores: what is analysed."""

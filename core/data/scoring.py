@@ -1,0 +1,124 @@
+"""Scores: the classifier's loss, prediction and confidence on every sample of a domain, streamed in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.errors import ClassifierError
+from shiftlens.core.job import Progress, silent
+
+if TYPE_CHECKING:  # a server that holds a bundle has no pydantic
+    from shiftlens.core.host.kinds import LossWorker
+
+UNLABELLED = -1
+
+Predict = Callable[[FloatArray], npt.NDArray[np.float64]]
+"""``predict(x (n, *sample)) -> (n, classes)`` probabilities."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Per sample, in the domain's order: all arrays are ``(N,)``.
+
+    Attributes:
+        loss: float64, in the unit of the loss.
+        label: int64 class index, UNLABELLED where the domain has no labels.
+        prediction: int64 class index.
+        confidence: float64, the probability of the prediction.
+    """
+
+    loss: npt.NDArray[np.float64]
+    label: IntArray
+    prediction: IntArray
+    confidence: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def rows(self, places: IntArray | list[int]) -> Scores:
+        """The scores of some samples, by their places ``(n,)``."""
+        chosen = np.asarray(places, dtype=np.int64)
+        return Scores(self.loss[chosen], self.label[chosen], self.prediction[chosen], self.confidence[chosen])
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Whether the prediction is the label; False where there is no label."""
+        right: npt.NDArray[np.bool_] = self.prediction == self.label
+        return right
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every sample has a label."""
+        return bool(np.all(self.label != UNLABELLED))
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of correct predictions; None where labels are missing."""
+        return float(self.correct.mean()) if self.labelled else None
+
+
+def probabilities_of(
+    outputs: npt.NDArray[np.generic], output: str, where: str = "the classifier"
+) -> npt.NDArray[np.float64]:
+    """Turn ``(n, K)`` outputs into probabilities; ``output`` says whether they are logits already normalised."""
+    values = np.asarray(outputs, dtype=np.float64)
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values).all(axis=1)).sum())
+        raise ClassifierError(
+            f"{where} gave values that are not finite for {bad} of {len(values)} samples; "
+            "check its normalisation and the samples' range"
+        )
+    if output == "probabilities":
+        positive = values
+    else:
+        positive = np.exp(values - values.max(axis=1, keepdims=True))
+    result: npt.NDArray[np.float64] = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
+    return result
+
+
+def looks_like_probabilities(outputs: npt.NDArray[np.generic]) -> bool:
+    """Whether every row of ``(n, K)`` is non-negative and sums to one: such outputs are not logits."""
+    values = np.asarray(outputs, dtype=np.float64)
+    return bool((values >= -1e-6).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3))
+
+
+def score_batch(probabilities: npt.NDArray[np.float64], labels: IntArray | None, loss: LossWorker) -> Scores:
+    """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None."""
+    return Scores(
+        loss=np.asarray(loss(probabilities, labels), dtype=np.float64),
+        label=np.full(len(probabilities), UNLABELLED, dtype=np.int64) if labels is None else labels,
+        prediction=probabilities.argmax(axis=1).astype(np.int64),
+        confidence=probabilities.max(axis=1),
+    )
+
+
+def join(parts: list[Scores]) -> Scores:
+    """One `Scores` of several, in order."""
+    return Scores(
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("loss", "label", "prediction", "confidence"))
+    )
+
+
+def score_domain(
+    domain: Domain,
+    labels: IntArray | None,
+    predict: Predict,
+    loss: LossWorker,
+    batch_size: int = 256,
+    progress: Progress = silent,
+) -> Scores:
+    """Score every sample of a domain, holding one batch in memory at a time."""
+    parts: list[Scores] = []
+    done = 0
+    for x in domain.batches(batch_size):
+        here = None if labels is None else labels[done : done + len(x)]
+        parts.append(score_batch(predict(x), here, loss))
+        done += len(x)
+        progress(done, len(domain))
+    return join(parts)

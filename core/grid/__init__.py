@@ -1,0 +1,1 @@
+"""Grids of generated samples: interpolation, calibration, and how far to believe them."""

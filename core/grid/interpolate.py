@@ -1,0 +1,166 @@
+"""The grid between two samples: features along one axis, the loss along the other (¶57–63, claims 2 and 3).
+
+Row 0 stands at the source's loss and the last row at the target's; column 0 at the source's features and the last
+column at the target's. The two real samples are the upper-left and the lower-right corner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.data.scoring import Scores
+
+Floats = TypeVar("Floats", np.float32, np.float64)
+
+LARGEST_SIDE = 64  # more steps than a person can look at, and a bound on what one request can cost a server
+
+
+def steps(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
+    """``(count,)`` values from ``start`` to ``stop``, evenly spaced, both ends exact."""
+    if not 2 <= count <= LARGEST_SIDE:
+        raise ValueError(f"a grid has 2 to {LARGEST_SIDE} steps along an axis, not {count}")
+    values = np.linspace(start, stop, count)
+    values[0], values[-1] = start, stop
+    return values
+
+
+def interpolate_linear(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
+    """``(count, latent)`` points on the straight line between two latents ``(latent,)``; both ends exact."""
+    t = steps(0.0, 1.0, count).astype(start.dtype)[:, None]
+    points = (1 - t) * start + t * stop
+    points[0], points[-1] = start, stop
+    return points
+
+
+def interpolate_spherical(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
+    """``(count, latent)`` points on the arc between two latents, lengths interpolated geometrically by slerp.
+
+    Falls back to the straight line where the arc is not defined: a zero vector, or two opposite ones
+    (Shoemake 1985, https://doi.org/10.1145/325334.325242).
+    """
+    lengths = np.linalg.norm(start), np.linalg.norm(stop)
+    if min(lengths) < 1e-12:
+        return interpolate_linear(start, stop, count)
+    cosine = float(np.clip(np.dot(start / lengths[0], stop / lengths[1]), -1.0, 1.0))
+    angle = np.arccos(cosine)
+    if np.sin(angle) < 1e-6:
+        return interpolate_linear(start, stop, count)
+    t = steps(0.0, 1.0, count)[:, None]
+    arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * stop) / np.sin(angle)
+    points: npt.NDArray[Floats] = arc.astype(start.dtype)
+    points[0], points[-1] = start, stop
+    return points
+
+
+def interpolate_grid(
+    z_source: npt.NDArray[Floats],
+    z_target: npt.NDArray[Floats],
+    loss_source: float,
+    loss_target: float,
+    features: int = 5,
+    losses: int = 5,
+    spherical: bool = False,
+) -> tuple[npt.NDArray[Floats], npt.NDArray[np.float64]]:
+    """All combinations of the interpolated features and losses of one pair.
+
+    Args:
+        z_source, z_target: ``(latent,)``.
+        loss_source, loss_target: in the unit of the loss.
+        features, losses: number of columns and rows, at least 2 each.
+        spherical: interpolate z on the arc instead of the straight line.
+
+    Returns:
+        z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
+    """
+    interpolate = interpolate_spherical if spherical else interpolate_linear
+    z: npt.NDArray[Floats] = interpolate(z_source, z_target, features)
+    requested = steps(loss_source, loss_target, losses)
+    return (
+        np.broadcast_to(z, (losses, *z.shape)).copy(),
+        np.broadcast_to(requested[:, None], (losses, features)).copy(),
+    )
+
+
+Encode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+"""``encode(x (n, *sample), loss (n,), label (n,)) -> z (n, latent)``."""
+Decode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+"""``decode(z (n, latent), loss (n,), label (n,)) -> x (n, *sample)``."""
+Score = Callable[[FloatArray, IntArray], Scores]
+"""``score(x (n, *sample), label (n,)) -> Scores``: loss, prediction and confidence, measured by the classifier."""
+Calibrate = Callable[
+    [FloatArray, npt.NDArray[np.float64], IntArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
+]
+"""``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder
+for so that the measured loss is the requested one, and whether the loss axis reaches it."""
+
+
+@dataclass(frozen=True)
+class PairGrid:
+    """The grid of one pair.
+
+    Attributes:
+        cells: ``(losses, features, *sample)`` float32, the real samples in their corners.
+        requested: ``(losses, features)`` loss asked for.
+        scores: of every cell in reading order, ``(losses * features,)``.
+        real: ``(losses, features)`` True in the two corners.
+        reached: ``(losses, features)`` False where the loss axis cannot reach the requested loss.
+        z: ``(2, latent)`` latents of the two samples.
+        given_back: ``(2, *sample)`` the two samples, encoded and decoded at their own losses.
+    """
+
+    cells: FloatArray
+    requested: npt.NDArray[np.float64]
+    scores: Scores
+    real: npt.NDArray[np.bool_]
+    reached: npt.NDArray[np.bool_]
+    z: FloatArray
+    given_back: FloatArray
+
+    @property
+    def measured(self) -> npt.NDArray[np.float64]:
+        """``(losses, features)`` loss measured on each cell."""
+        return self.scores.loss.reshape(self.requested.shape)
+
+
+def grid_of_pair(
+    samples: FloatArray,
+    loss: npt.NDArray[np.float64],
+    label: int,
+    encode: Encode,
+    decode: Decode,
+    score: Score,
+    calibrate: Calibrate | None = None,
+    features: int = 5,
+    losses: int = 5,
+    spherical: bool = False,
+) -> PairGrid:
+    """Encode a pair, interpolate, decode every cell but the two real ones, and re-score all (¶55–63).
+
+    Args:
+        samples: ``(2, *sample)``, the source sample and the target sample.
+        loss: ``(2,)`` their losses.
+        label: the class that cells are decoded and scored as.
+        calibrate: None asks the decoder for the requested losses as they are.
+    """
+    both = np.full(2, label, dtype=np.int64)
+    pair_z = encode(samples, loss, both)
+    z, requested = interpolate_grid(pair_z[0], pair_z[1], float(loss[0]), float(loss[1]), features, losses, spherical)
+    real = np.zeros((losses, features), dtype=bool)
+    real[0, 0] = real[-1, -1] = True
+    labels = np.full(int((~real).sum()), label, dtype=np.int64)
+    asked, reached = requested[~real], np.ones(len(labels), dtype=bool)
+    if calibrate is not None:
+        asked, reached = calibrate(z[~real], asked, labels)
+    cells = np.empty((losses, features, *samples.shape[1:]), dtype=np.float32)
+    cells[~real] = decode(z[~real], asked, labels)
+    cells[0, 0], cells[-1, -1] = samples
+    everywhere = np.ones((losses, features), dtype=bool)
+    everywhere[~real] = reached
+    scores = score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
+    return PairGrid(cells, requested, scores, real, everywhere, pair_z, decode(pair_z, loss, both))

@@ -1,0 +1,407 @@
+"""What a plugin can offer: one frozen description per kind, and the protocol of what it builds.
+
+A hook yields descriptions; the host builds. A description is a value: it can be listed, documented, compared and
+tested without running the plugin. ``build(settings)`` receives an instance of the description's ``settings`` class
+and returns the *worker*, an object or function that follows the protocol named beside each kind.
+
+Keep the module that yields descriptions light: import torch and other heavy libraries inside the worker, so that
+``shiftlens plugins`` and ``shiftlens report`` stay fast and run where torch is not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.job import Job
+
+if TYPE_CHECKING:
+    from shiftlens.core.data.scoring import Scores
+    from shiftlens.core.results.report import Report
+
+API_VERSION = 1
+"""The number of the plugin API. A plugin says which one it was written for with ``shiftlens_api = 1`` in its module."""
+
+OLDEST_API = 1
+"""The oldest number that still works; plugins that say nothing were written for 1."""
+
+
+class ComponentSettings(BaseModel):
+    """Base of every settings class: unknown keys are mistakes, values cannot change once read.
+
+    Each field needs ``Field(description=...)``: it is the help that ``shiftlens plugins show`` prints.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """What a plugin offers under one name.
+
+    Attributes:
+        name: the word used in settings files: lower case, digits, hyphens.
+        summary: one line for listings.
+        build: ``build(settings) -> worker``.
+        settings: the typed settings; its fields are the YAML keys.
+        reference: the paper's address or the patent paragraph behind the method, if there is one.
+    """
+
+    kind: ClassVar[str] = "component"
+
+    name: str
+    summary: str
+    build: Callable[[Any], Any]
+    settings: type[ComponentSettings] = ComponentSettings
+    reference: str = ""
+
+
+def claims_nothing(raw: Mapping[str, Any], base: Path) -> bool:
+    """The default ``claims``: this component is used only when it is named."""
+    return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reader(Component):
+    """Reads a domain. The worker follows `ReaderWorker`.
+
+    ``claims(raw, base)`` answers whether this reader fits settings that name none; ``base`` is the folder that
+    relative paths start from. It must not raise and should look no further than names and suffixes.
+    """
+
+    kind: ClassVar[str] = "reader"
+    claims: Callable[[Mapping[str, Any], Path], bool] = claims_nothing
+
+
+class ReaderWorker(Protocol):
+    """``read(scratch) -> Domain``; ``scratch`` is an existing folder for memory-mapped copies it may need.
+
+    ``files()`` lists the input files, so that a run knows when they have changed.
+    """
+
+    def files(self) -> list[Path]: ...
+
+    def __call__(self, scratch: Path) -> Domain: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classifier(Component):
+    """Brings or trains the classifier under analysis. The worker follows `ClassifierWorker`."""
+
+    kind: ClassVar[str] = "classifier"
+    claims: Callable[[Mapping[str, Any], Path], bool] = claims_nothing
+
+
+@dataclass(frozen=True)
+class ProvidedClassifier:
+    """A classifier ready to be run: an ONNX file, or (where none can be made) a function.
+
+    Attributes:
+        onnx: path of a file with one input ``(N, *sample)`` float32 and one output ``(N, classes)``.
+        function: ``(N, *sample) float32 -> (N, classes)``, for classifiers that cannot be exported.
+        why_no_onnx: why there is no file, where there is none.
+        output: ``"logits"``, ``"probabilities"``, or ``"auto"`` to let the host tell them apart.
+        classes: the class names in the order of the output's columns; None: the source's labels, sorted.
+        accuracy: accuracy on held-out source samples, where it was trained here.
+        history: one row per epoch, e.g. ``{"epoch": 1, "loss": 0.7, "held_out_accuracy": 0.8}``.
+        held_out: indices of the source samples that training never saw, empty where unknown.
+    """
+
+    onnx: Path | None = None
+    function: Callable[[FloatArray], FloatArray] | None = None
+    why_no_onnx: str = ""
+    output: str = "auto"
+    classes: tuple[str, ...] | None = None
+    accuracy: float | None = None
+    history: tuple[dict[str, float], ...] = ()
+    held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+
+class ClassifierWorker(Protocol):
+    """``provide(source, job) -> ProvidedClassifier``; files go to ``job.folder``.
+
+    ``files()`` lists the files it reads, so that a run knows when they have changed.
+    """
+
+    def files(self) -> list[Path]: ...
+
+    def __call__(self, source: Domain, job: Job) -> ProvidedClassifier: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss(Component):
+    """The classifier's loss on one sample. The worker follows `LossWorker`."""
+
+    kind: ClassVar[str] = "loss"
+    needs_labels: bool = True
+    unit: str = "nats"
+
+
+class LossWorker(Protocol):
+    """``loss(probabilities (N, K), labels (N,) int or None) -> (N,) float64``, finite, small where right."""
+
+    def __call__(self, probabilities: npt.NDArray[np.float64], labels: IntArray | None) -> npt.NDArray[np.float64]: ...
+
+
+SOURCE, TARGET, TRIAL = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a generator is trained on: rows of the source, the target and (where there is one) the trial.
+
+    Attributes:
+        batch: ``batch(indices) -> (n, *sample_shape) float32``.
+        loss: ``(N,)`` float64, the classifier's loss on each row.
+        label: ``(N,)`` int64, the class of each row, in ``range(classes)``.
+        role: ``(N,)`` int8, one of SOURCE, TARGET, TRIAL.
+        loss_before: ``(N,)`` float64; for trial rows the loss before the change, else equal to ``loss``.
+        sample_shape, kind, classes: as in `Domain`; ``classes`` is their number.
+        predict: the classifier under analysis, ``(n, *sample) float32 -> (n, classes)`` probabilities; None where a
+            generator is trained without one.
+    """
+
+    batch: Callable[[IntArray], FloatArray]
+    loss: npt.NDArray[np.float64]
+    label: IntArray
+    role: npt.NDArray[np.int8]
+    loss_before: npt.NDArray[np.float64]
+    sample_shape: tuple[int, ...]
+    kind: str
+    classes: int
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generator(Component):
+    """Encoder and decoder, the decoder conditioned on the loss. The worker follows `GeneratorWorker`.
+
+    ``kinds`` lists the kinds of sample it can learn.
+    """
+
+    kind: ClassVar[str] = "generator"
+    kinds: tuple[str, ...] = ("image", "series", "tabular")
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """Torch modules in eval mode on the CPU, ready for export; the loss is in nats at both ends.
+
+    Attributes:
+        encoder: ``encoder(x (N, *sample), loss (N,), label (N,) int64) -> z (N, latent)``.
+        decoder: ``decoder(z (N, latent), loss (N,), label (N,) int64) -> x (N, *sample)``.
+        latent: number of latent dimensions.
+        history: one row per logged step, e.g. ``{"step": 200, "loss": 0.4, "held_out": 0.5}``.
+        facts: small JSON values worth telling in the report, e.g. ``{"reconstruction_mse": 0.004}``.
+        posterior: of generators whose encoder gives a distribution, ``posterior(x, loss, label) -> (z, log_variance)``,
+            each ``(N, latent)``, z as the encoder gives it. It is exported in the encoder's place; samples are drawn by
+            whoever runs it, never inside.
+    """
+
+    encoder: Any
+    decoder: Any
+    latent: int
+    history: tuple[dict[str, float], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    posterior: Any = None
+
+
+class GeneratorWorker(Protocol):
+    """``train(data, job) -> TrainedGenerator``.
+
+    Checkpoints go to ``job.folder``: a second call with the same arguments continues where the first was cut off,
+    and returns at once when it had finished.
+    """
+
+    def __call__(self, data: TrainingData, job: Job) -> TrainedGenerator: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Converter(Component):
+    """Maps a target sample to the source domain (¶80). The worker follows `ConverterWorker`.
+
+    ``kinds`` lists the kinds of sample it can learn; ``uses_generator`` says that it is built on the trained generator,
+    and is trained again when that changes.
+    """
+
+    kind: ClassVar[str] = "converter"
+    kinds: tuple[str, ...] = ("image", "series", "tabular")
+    uses_generator: bool = False
+
+
+@dataclass(frozen=True)
+class ConversionData:
+    """What a style converter is trained on and with.
+
+    Attributes:
+        rows: source and target samples; there are no trial rows.
+        labelled: False where ``rows.label`` of the target is what the classifier says, for want of labels.
+        predict: the frozen classifier, ``(n, *sample) -> (n, classes)`` probabilities; no gradient passes it.
+        generator: the trained one, for converters that say ``uses_generator``; None for the others.
+    """
+
+    rows: TrainingData
+    labelled: bool
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    generator: TrainedGenerator | None = None
+
+
+@dataclass(frozen=True)
+class TrainedConverter:
+    """A torch module in eval mode on the CPU, ready for export.
+
+    Attributes:
+        module: ``module(x (N, *sample)) -> x (N, *sample)``, from the target to the source domain; with
+            ``needs_label``, ``module(x, label (N,) int64)``.
+        needs_label: whether the class must be known.
+        held_out: places in the target domain of the samples that were never trained on.
+        history: one row per logged step, e.g. ``{"step": 200, "loss": 0.4, "held_out": 0.5}``.
+        facts: small JSON values worth telling in the report.
+    """
+
+    module: Any
+    needs_label: bool = False
+    held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    history: tuple[dict[str, float], ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ConverterWorker(Protocol):
+    """``train(data, job) -> TrainedConverter``.
+
+    Checkpoints go to ``job.folder``: a second call with the same arguments continues where the first was cut off,
+    and returns at once when it had finished.
+    """
+
+    def __call__(self, data: ConversionData, job: Job) -> TrainedConverter: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selector(Component):
+    """Picks the pairs to be shown. The worker follows `SelectorWorker`."""
+
+    kind: ClassVar[str] = "selector"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Index of a source sample with a small loss and of a target sample with a large one."""
+
+    source: int
+    target: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a selector may look at.
+
+    ``encode(role, indices) -> (n, latent)`` gives latents through the exported encoder, computed when asked.
+    """
+
+    source: Scores
+    target: Scores
+    encode: Callable[[int, IntArray], FloatArray]
+
+
+class SelectorWorker(Protocol):
+    """``select(candidates, rng) -> list[Pair]``, best first, without repeats."""
+
+    def __call__(self, candidates: Candidates, rng: np.random.Generator) -> list[Pair]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factor(Component):
+    """A nameable property of a sample. The worker follows `FactorWorker`.
+
+    Attributes:
+        kinds: kinds of sample it makes sense for.
+        unit: of the measure, e.g. ``"px"``, ``"degrees"``, ``"share"``.
+        noun: how a sentence calls it, e.g. ``"thicker strokes"`` / ``"thinner strokes"`` as (more, less).
+        confused_with: names of factors whose change also moves this measure.
+        interventional: whether `shift` exists; without it the evidence is observational only.
+        per_column: the factor stands for each value of a vector: its settings have a field ``column`` (an index),
+            ``auto`` makes one factor per column, called by the column's name.
+    """
+
+    kind: ClassVar[str] = "factor"
+    kinds: tuple[str, ...] = ("image",)
+    unit: str = ""
+    noun: tuple[str, str] = ("", "")
+    confused_with: tuple[str, ...] = ()
+    interventional: bool = True
+    per_column: bool = False
+
+
+class FactorWorker(Protocol):
+    """Measures a property and, where it can, changes it and leaves all else alone.
+
+    - ``measure(x (N, *sample)) -> (N,) float64`` in the factor's unit; NaN where a sample has no such property.
+    - ``shift(x, delta (N,), rng) -> x`` moves each sample by that many units; the result has the shape of ``x`` and
+      lies in the samples' range.
+    - ``refuses(x) -> str``: why this factor makes no sense for such samples; an empty string where it does.
+    """
+
+    def measure(self, x: FloatArray) -> npt.NDArray[np.float64]: ...
+
+    def shift(self, x: FloatArray, delta: npt.NDArray[np.float64], rng: np.random.Generator) -> FloatArray: ...
+
+    def refuses(self, x: FloatArray) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Renderer(Component):
+    """Turns results into files. The worker follows `RendererWorker`."""
+
+    kind: ClassVar[str] = "renderer"
+
+
+class RendererWorker(Protocol):
+    """``render(report) -> {file name: content}``; the host writes the files into the run directory."""
+
+    def __call__(self, report: Report) -> dict[str, bytes]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target(Component):
+    """Where a bundle is deployed to. The worker follows `TargetWorker`."""
+
+    kind: ClassVar[str] = "target"
+
+
+class TargetWorker(Protocol):
+    """``write(bundle, out)`` lays the bundle of one run out for a server; ``out`` is an existing empty folder."""
+
+    def __call__(self, bundle: Path, out: Path) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observer(Component):
+    """Follows a run that names it under ``observers``. The worker follows `ObserverWorker`."""
+
+    kind: ClassVar[str] = "observer"
+
+
+class ObserverWorker(Protocol):
+    """An object with any of the hooks that tell what happens, each marked with ``hookimpl``.
+
+    They are ``shiftlens_run_started``, ``shiftlens_stage_started``, ``shiftlens_step``, ``shiftlens_stage_finished``
+    and ``shiftlens_run_finished``. What they raise is logged and stops nothing. ``close()`` is called at the end, also
+    when the run was cut off.
+    """
+
+    def close(self) -> None: ...
+
+
+KINDS: tuple[type[Component], ...] = (
+    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target, Observer,
+)  # fmt: skip

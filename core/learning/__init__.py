@@ -1,0 +1,1 @@
+"""The one training loop (torch), and what it is used for."""

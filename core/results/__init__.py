@@ -1,0 +1,1 @@
+"""What an analysis says: results.json, the report's context, gates."""

@@ -1,0 +1,1 @@
+"""One analysis in one directory: stages, resuming, progress."""

@@ -1,0 +1,217 @@
+"""A run: one analysis in one directory, made by stages that each leave a record of what they read and wrote."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from shiftlens.core.errors import InputError
+from shiftlens.core.files import save_array, sha256_of, write_text
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import Results
+
+logger = logging.getLogger("shiftlens")
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that a stage wrote: enough to see cheaply whether it is still that file."""
+
+    size: int
+    modified_ns: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a finished stage leaves behind in ``stages/NAME.json``.
+
+    Attributes:
+        key: hash of everything the stage depended on.
+        outputs: the files it wrote, by their path in the run directory.
+        facts: small JSON values that later stages and the results need.
+    """
+
+    stage: str
+    key: str
+    seconds: float
+    versions: dict[str, str]
+    outputs: dict[str, Output] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def content(self) -> str:
+        """Text that changes whenever what this stage hands on has changed."""
+        return json.dumps(
+            [sorted((name, out.sha256) for name, out in self.outputs.items()), self.facts], sort_keys=True
+        )
+
+
+class Arrays(Mapping[str, npt.NDArray[Any]]):
+    """The run's arrays by name, memory-mapped when asked for: ``arrays["cells"]`` is ``arrays/cells.npy``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        path = self.folder / f"{name}.npy"
+        if not path.is_file():
+            raise KeyError(name)
+        loaded: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        return loaded
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(path.stem for path in self.folder.glob("*.npy")))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def save(self, name: str, array: npt.NDArray[Any]) -> str:
+        """Write an array whole; returns its path inside the run directory."""
+        save_array(self.folder / f"{name}.npy", array)
+        return f"arrays/{name}.npy"
+
+
+class Run:
+    """One run directory. See CONTRACT of the files: settings.yaml, results.json, arrays/, bundle/, stages/, log.txt."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.arrays = Arrays(self.path / "arrays")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The resolved settings, with every default, as plain values."""
+        loaded: dict[str, Any] = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
+        return loaded
+
+    @property
+    def results(self) -> Results:
+        """What the run found.
+
+        Raises:
+            InputError: the run has not got that far.
+        """
+        path = self.path / "results.json"
+        if not path.is_file():
+            raise InputError(f"{self.path} has no results.json yet; finish it with `shiftlens run`")
+        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+
+    @property
+    def bundle(self) -> Path:
+        """The folder of the exported models."""
+        return self.path / "bundle"
+
+    def report(self) -> Report:
+        """What renderers are given."""
+        return Report(results=self.results, settings=self.settings, arrays=self.arrays)
+
+    def folder(self, *parts: str) -> Path:
+        """A folder inside the run directory, made if needed."""
+        path = self.path.joinpath(*parts)
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def record(self, stage: str) -> Record | None:
+        """The record of a finished stage; None where it never finished or its record cannot be read."""
+        path = self.path / "stages" / f"{stage}.json"
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw["outputs"] = {name: Output(**out) for name, out in raw["outputs"].items()}
+            return Record(**raw)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            logger.warning("the record %s cannot be read (%s); the stage is done again", path, error)
+            return None
+
+    def is_current(self, stage: str, key: str) -> bool:
+        """Whether a stage's record has this key and every file it wrote is still there, unaltered."""
+        record = self.record(stage)
+        if record is None or record.key != key:
+            return False
+        return all(self._unaltered(name, output) for name, output in record.outputs.items())
+
+    def finish(
+        self, stage: str, key: str, started: float, outputs: list[str], facts: dict[str, Any], versions: dict[str, str]
+    ) -> Record:
+        """Write the record of a stage; ``outputs`` are paths inside the run directory."""
+        described = {}
+        for name in sorted(outputs):
+            path = self.path / name
+            status = path.stat()
+            described[name] = Output(status.st_size, status.st_mtime_ns, sha256_of(path))
+        seconds = round(time.monotonic() - started, 3)
+        record = Record(stage, key, seconds, versions, described, facts)
+        write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
+        return record
+
+    def forget(self, stage: str) -> None:
+        """Let a stage be done again."""
+        (self.path / "stages" / f"{stage}.json").unlink(missing_ok=True)
+
+    def lock(self) -> Path:
+        """Claim the directory for this process, so that two runs never write into it at once.
+
+        Raises:
+            InputError: another living process holds it.
+        """
+        path = self.path / ".lock"
+        self.path.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+            except FileExistsError:
+                holder = path.read_text().strip()
+                if holder.isdigit() and int(holder) != os.getpid() and _alive(int(holder)):
+                    raise InputError(
+                        f"{self.path} is being written by process {holder}; wait for it, or choose another --out"
+                    ) from None
+                path.unlink(missing_ok=True)
+                continue
+            with os.fdopen(handle, "w") as stream:
+                stream.write(str(os.getpid()))
+            return path
+
+    def _unaltered(self, name: str, output: Output) -> bool:
+        try:
+            status = (self.path / name).stat()
+        except OSError:
+            return False
+        if status.st_size != output.size:
+            return False
+        return status.st_mtime_ns == output.modified_ns or sha256_of(self.path / name) == output.sha256
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Raises:
+        InputError: it is none.
+    """
+    run = Run(path)
+    if not (run.path / "settings.yaml").is_file():
+        raise InputError(
+            f"{path} is no run directory: it has no settings.yaml; `shiftlens run CONFIG --out {path}` makes one"
+        )
+    return run

@@ -1,0 +1,219 @@
+"""The stages in their order: each is done when its inputs have changed, and otherwise left as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import shiftlens
+from shiftlens.core.config.settings import Choice, Settings
+from shiftlens.core.errors import InputError, ShiftlensError, near_miss
+from shiftlens.core.files import write_text
+from shiftlens.core.host.host import Host
+from shiftlens.core.run.context import Context, Stage
+from shiftlens.core.run.directory import Record, Run
+from shiftlens.core.run.stages import (
+    classifier,
+    conversion,
+    converter,
+    data,
+    explain,
+    export,
+    generate,
+    grid,
+    render,
+    score,
+    second_opinion,
+    trial,
+)
+from shiftlens.core.run.versions import versions
+
+logger = logging.getLogger("shiftlens")
+
+STAGES: tuple[Stage, ...] = (
+    data.STAGE,
+    classifier.STAGE,
+    score.STAGE,
+    trial.STAGE,
+    generate.STAGE,
+    converter.STAGE,
+    export.STAGE,
+    conversion.STAGE,
+    second_opinion.STAGE,
+    grid.STAGE,
+    explain.STAGE,
+    render.STAGE,
+)
+NAMES = tuple(stage.name for stage in STAGES)
+
+
+def run(
+    settings: Settings,
+    out: str | Path | None = None,
+    until: str | None = None,
+    from_: str | None = None,
+    host: Host | None = None,
+) -> Run:
+    """Do an analysis; a second call does only what has changed, and goes on where an earlier one stopped.
+
+    Args:
+        settings: as of `load_settings` or `Settings.parse`.
+        out: the run directory; ``runs/NAME`` beside the settings when left out.
+        until: the last stage to do.
+        from_: the first stage to do again even if nothing has changed.
+        host: the host that the settings were resolved with.
+
+    Raises:
+        ShiftlensError: something that a person can act on; nothing written so far is lost.
+    """
+    for asked in (until, from_):
+        if asked is not None and asked not in NAMES:
+            raise InputError(f'there is no stage "{asked}"; {near_miss(asked, NAMES)}there are: {", ".join(NAMES)}')
+    if until and from_ and NAMES.index(from_) > NAMES.index(until):
+        raise InputError(f"--from {from_} comes after --until {until}: nothing would be done")
+    host = host or Host()
+    directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
+    _refuse_foreign(directory.path)
+    observers = {choice.name: choice.build for choice in settings.observers}
+    with _held(directory), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
+        logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
+        host.notify("run_started", run=directory)
+        context = Context(settings, host, directory)
+        if from_:
+            for name in NAMES[NAMES.index(from_) :]:
+                directory.forget(name)
+        records: dict[str, Record] = {}
+        for stage in STAGES:
+            records[stage.name] = _do(stage, context, records)
+            if stage is data.STAGE:  # not before the data is known to be usable: an earlier run's file stays until then
+                _write_settings(directory, settings)
+            if stage.name == until:
+                break
+        host.notify("run_finished", run=directory)
+    return directory
+
+
+def _do(stage: Stage, context: Context, records: dict[str, Record]) -> Record:
+    """Do one stage unless its record says that nothing it depends on has changed."""
+    directory = context.run
+    key = _key(stage, context, records)
+    if directory.is_current(stage.name, key):
+        record = directory.record(stage.name)
+        assert record is not None
+        logger.info("%s: up to date", stage.name)
+        return record
+    context.stage = stage.name
+    context.host.notify("stage_started", stage=stage.name)
+    _clear_foreign_work(directory.path / "work", stage.name, key)
+    started = time.monotonic()
+    try:
+        outcome = stage.work(context)
+    except ShiftlensError:
+        logger.info("%s: stopped after %.1f s", stage.name, time.monotonic() - started)
+        raise
+    record = directory.finish(stage.name, key, started, outcome.outputs, outcome.facts, versions())
+    logger.info("%s: done in %.1f s", stage.name, record.seconds)
+    context.host.notify("stage_finished", stage=stage.name, seconds=record.seconds)
+    return record
+
+
+def _key(stage: Stage, context: Context, records: dict[str, Record]) -> str:
+    """Hash of all that a stage depends on: settings, plugins, earlier stages, files outside."""
+    plain = context.settings.plain()
+    parts = [
+        stage.name,
+        shiftlens.__version__,
+        {path: _value_at(plain, path) for path in stage.settings},
+        {name: _origins(context, getattr(context.settings, name, None)) for name in stage.settings},
+        {name: records[name].content for name in stage.after},
+        stage.outside(context),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _value_at(plain: dict[str, Any], path: str) -> Any:
+    """The value of a setting, ``key`` or ``key.inner``."""
+    key, _, inner = path.partition(".")
+    return plain[key][inner] if inner else plain[key]
+
+
+def _origins(context: Context, chosen: Any) -> list[str]:
+    """Where the components in one slot come from, with their versions."""
+    choices = chosen if isinstance(chosen, tuple) else (chosen,)
+    return [
+        context.host.origin(type(choice.component), choice.name).origin
+        for choice in choices
+        if isinstance(choice, Choice)
+    ]
+
+
+def _write_settings(directory: Run, settings: Settings) -> None:
+    text = yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True)
+    write_text(directory.path / "settings.yaml", text)
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "analysis"
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Never write into a folder that holds something else."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"--out {path} is a file; give a folder")
+    if path.is_dir() and any(path.iterdir()) and not (path / "settings.yaml").is_file() and not _is_begun(path):
+        raise InputError(f"--out {path} holds other files and is no run directory; give an empty or a new folder")
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether only the traces of a run that did not get past its first stage are there."""
+    return all(entry.name in (".lock", "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
+
+
+def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
+    """Checkpoints belong to one key: those of other settings or data must not be resumed."""
+    mark = folder / f"{stage}.key"
+    if not mark.is_file() or mark.read_text() != key:
+        shutil.rmtree(folder / stage, ignore_errors=True)
+        write_text(mark, key)
+
+
+@contextmanager
+def _held(directory: Run) -> Iterator[None]:
+    """Hold the run directory for this process."""
+    lock = directory.lock()
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Append what is logged meanwhile to a file."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    except ShiftlensError as error:
+        logger.error("%s", error)
+        raise
+    except BaseException:
+        logger.exception("the run was cut off")
+        raise
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,31 @@
+"""Stage ``data``: open both domains, check that they can be compared, and note what they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shiftlens.core.data.domain import check_pair
+from shiftlens.core.data.fingerprint import fingerprint, sha256_of_files
+from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
+
+
+def work(context: Context) -> Outcome:
+    source, target = context.domain("source"), context.domain("target")
+    warnings = check_pair(source, target, context.general.batch_size)
+    facts: dict[str, Any] = {
+        "kind": source.kind,
+        "sample_shape": list(source.sample_shape),
+        "samples": {role: len(context.domain(role)) for role in DOMAINS},
+        "labelled": {role: context.domain(role).labels is not None for role in DOMAINS},
+        "columns": list(source.columns),
+        "data_sha256": {role: sha256_of_files(context.reader(role).files()) for role in DOMAINS},
+        "warnings": warnings,
+    }
+    return Outcome(facts=facts)
+
+
+def outside(context: Context) -> Any:
+    return {role: fingerprint(context.reader(role).files()) for role in DOMAINS}
+
+
+STAGE = Stage("data", settings=("source", "target"), after=(), work=work, outside=outside)

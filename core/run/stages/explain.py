@@ -1,0 +1,221 @@
+"""Stage ``explain``: hold the grid against the verdicts and put everything found together in results.json."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import shiftlens
+from shiftlens.core.causes.verdict import hold_against_grid
+from shiftlens.core.files import write_text
+from shiftlens.core.grid.moves import grid_moves
+from shiftlens.core.host.kinds import Loss
+from shiftlens.core.results.results import (
+    Cause,
+    Cell,
+    ClassAccuracy,
+    ConverterResult,
+    Curve,
+    Distribution,
+    Fidelity,
+    GridSize,
+    Interaction,
+    Leak,
+    PairResult,
+    PerDomain,
+    Provenance,
+    Realism,
+    Remedy,
+    Results,
+    Samples,
+    SecondOpinion,
+    TrialSize,
+    Unexplained,
+)
+from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
+from shiftlens.core.run.stages.trial import active_factors
+
+LOSS_BINS = 40
+
+
+def work(context: Context) -> Outcome:
+    data, score, trial = context.facts("data"), context.facts("score"), context.facts("trial")
+    grid, generator, model = context.facts("grid"), context.facts("generator"), context.facts("classifier")
+    loss = context.settings.loss.component
+    assert isinstance(loss, Loss)
+    causes, remarks = _causes(context, trial)
+    results = Results(
+        shiftlens=shiftlens.__version__,
+        name=context.general.name,
+        kind=data["kind"],
+        sample_shape=data["sample_shape"],
+        columns=data["columns"],
+        headline=trial["headline"],
+        warnings=[*data["warnings"], *score["warnings"], *trial["warnings"], *remarks, *_axis_remarks(generator)],
+        classes=model["classes"],
+        samples=Samples(**data["samples"]),
+        accuracy=PerDomain(source=score["source"]["accuracy"], target=score["target"]["accuracy"]),
+        loss=PerDomain(source=score["source"]["loss"], target=score["target"]["loss"]),
+        loss_name=loss.name,
+        loss_unit=loss.unit,
+        loss_distribution=_loss_distribution(context),
+        per_class=_per_class(context),
+        causes=causes,
+        left_out=trial["left_out"],
+        unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
+        interactions=[Interaction(**found) for found in trial["interactions"]],
+        trial=TrialSize(**trial["trial"]),
+        fidelity=Fidelity(**grid["fidelity"]),
+        leak=Leak(**grid["leak"]),
+        realism=Realism(**grid["realism"]) if grid["realism"] else None,
+        second_opinion=SecondOpinion(**grid["second_opinion"]) if grid["second_opinion"] else None,
+        grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
+        pairs=_pairs(context),
+        curves=_curves(generator, model, context.facts("converter")),
+        remedy=Remedy(**trial["remedy"]) if trial["remedy"] else None,
+        converter=_converter(context),
+        generator={
+            "name": generator["name"],
+            "latent": generator["latent"],
+            **generator["facts"],
+            "reached": grid["reached"],
+        },
+        provenance=_provenance(context),
+    )
+    write_text(context.run.path / "results.json", results.to_json())
+    return Outcome(["results.json"])
+
+
+def _axis_remarks(generator: dict[str, Any]) -> list[str]:
+    """What the grid's vertical axis cannot do when it was not fitted on a trial."""
+    if generator["facts"].get("loss_axis") != "observed":
+        return []
+    return [
+        "The grid's loss axis was fitted on the domains as they are, not on a randomised trial: what merely travels "
+        "with the shift can move along it. Trust the verdicts, not the grid."
+    ]
+
+
+def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[str]]:
+    """The trial's verdicts, each with how far its factor moves along the grid's two axes."""
+    causes = [Cause(**found) for found in trial["causes"]]
+    measured = {cause.factor for cause in causes if cause.verdict != "unchanged"}
+    factors = [factor for factor in active_factors(context)[0] if factor.name in measured]
+    if not factors:
+        return causes, []
+    arrays = context.run.arrays
+    moves = grid_moves(
+        factors, np.asarray(arrays["cells"]), np.asarray(arrays["given-back"]), seed=context.general.seed
+    )
+    return hold_against_grid(causes, moves)
+
+
+def _loss_distribution(context: Context) -> Distribution:
+    """Histograms of the loss over the same bins, even in log(loss + 0.05): even ones would put nearly all into one."""
+    source, target = context.scores("source").loss[context.evaluated()], context.scores("target").loss
+    low, high = (float(f(np.concatenate([source, target]))) for f in (np.min, np.max))
+    below = 0.05 - min(low, 0.0)  # a loss of a plugin's may be negative
+    edges = np.exp(np.linspace(np.log(low + below), np.log(max(high, low + 1e-6) + below), LOSS_BINS + 1)) - below
+    edges[0], edges[-1] = low, max(high, low + 1e-6)  # the ends exactly, so that every sample is counted
+    return Distribution(
+        edges=[float(edge) for edge in edges],
+        source=[int(n) for n in np.histogram(source, edges)[0]],
+        target=[int(n) for n in np.histogram(target, edges)[0]],
+    )
+
+
+def _per_class(context: Context) -> list[ClassAccuracy]:
+    chosen = {"source": context.evaluated(), "target": np.arange(len(context.domain("target")))}
+    scores = {role: context.scores(role) for role in DOMAINS}
+    if not any(scores[role].labelled for role in DOMAINS):
+        return []
+
+    def accuracy(role: str, index: int) -> tuple[float | None, int]:
+        own = scores[role]
+        here = chosen[role][own.label[chosen[role]] == index]
+        return (float(own.correct[here].mean()) if len(here) else None), len(here)
+
+    found = []
+    for index, name in enumerate(context.classes):
+        (before, n), (after, m) = accuracy("source", index), accuracy("target", index)
+        found.append(ClassAccuracy(label=name, source=before, target=after, samples=Samples(source=n, target=m)))
+    return found
+
+
+def _converter(context: Context) -> ConverterResult | None:
+    if context.settings.converter is None:
+        return None
+    return ConverterResult(**{**context.facts("conversion")["result"], "skipped": context.facts("grid")["skipped"]})
+
+
+def _pairs(context: Context) -> list[PairResult]:
+    arrays = context.run.arrays
+    figures, cells = np.asarray(arrays["cell-figures"]), arrays["cells"]  # (pairs, losses, features[, *sample])
+    pairs = np.asarray(arrays["pairs"])
+    return [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]
+
+
+def _pair(context: Context, s: int, t: int, figures: npt.NDArray[Any], samples: npt.NDArray[np.float32]) -> PairResult:
+    side, converted = context.source_side, context.settings.converter is not None
+    label = int(context.generator_labels(side)[s])
+    cells = [[_cell(context.classes, cell, label) for cell in row] for row in figures]
+    if converted:
+        cells[0][0] = cells[0][0].model_copy(update={"real": False, "converted": True})
+    source_names, target_names = context.domain(side).names, context.domain("target").names
+    return PairResult(
+        source=s,
+        target=t,
+        source_name=source_names[s] if source_names else "",
+        target_name=target_names[t] if target_names else "",
+        label=context.classes[label],
+        loss=(float(figures["requested"][0, 0]), float(figures["requested"][-1, -1])),
+        cells=cells,
+        series=[*(row[0] for row in cells[:-1]), cells[-1][-1]],
+        converted=converted,
+        moved=float(np.abs(samples[0, 0] - samples[-1, -1]).mean()) if converted else None,
+    )
+
+
+def _cell(classes: list[str], figures: Any, label: int) -> Cell:
+    return Cell(
+        requested=float(figures["requested"]),
+        measured=float(figures["measured"]),
+        predicted=classes[int(figures["prediction"])],
+        confidence=float(figures["confidence"]),
+        correct=int(figures["prediction"]) == label,
+        real=bool(figures["real"]),
+        reached=bool(figures["reached"]),
+    )
+
+
+def _curves(generator: dict[str, Any], model: dict[str, Any], converter: dict[str, Any]) -> list[Curve]:
+    trained = (("classifier", model), ("generator", generator), ("style converter", converter))
+    return [Curve(name=name, rows=facts["history"]) for name, facts in trained if facts.get("history")]
+
+
+def _provenance(context: Context) -> Provenance:
+    return Provenance(
+        settings_sha256=context.settings.sha256,
+        data_sha256=context.facts("data")["data_sha256"],
+        classifier_sha256=context.facts("classifier")["sha256"],
+        versions=_versions(context),
+        device=context.general.device,
+        providers=context.facts("grid")["providers"],
+        seed=context.general.seed,
+    )
+
+
+def _versions(context: Context) -> dict[str, str]:
+    """Versions that the models were made with: those of the stages that trained and exported them."""
+    record = context.run.record("export")
+    return record.versions if record else {}
+
+
+STAGE = Stage(
+    "explain",
+    settings=("name", "factors", "seed"),
+    after=("data", "classifier", "score", "trial", "generator", "converter", "conversion", "grid"),
+    work=work,
+)

@@ -1,0 +1,82 @@
+"""Stage ``score``: loss, prediction and confidence of every sample of both domains, streamed in batches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from shiftlens.core.data.scoring import Scores, score_domain
+from shiftlens.core.errors import InputError
+from shiftlens.core.job import Progress
+from shiftlens.core.run.context import DOMAINS, SCORE_FIELDS, Context, Outcome, Stage
+
+
+def work(context: Context) -> Outcome:
+    loss = context.settings.loss.component
+    labels = {role: context.labels(role) for role in DOMAINS}
+    for role in DOMAINS:
+        if labels[role] is None and context.loss_needs_labels:
+            free = ", ".join(context.label_free_losses())
+            raise InputError(
+                f'the {role} domain has no labels, and the loss "{loss.name}" needs them; give labels, or choose a '
+                f"label-free loss: set loss to {free or 'one that a plugin offers'}"
+            )
+    total = sum(len(context.domain(role)) for role in DOMAINS)
+    outputs, facts, before = [], {}, 0
+    for role in DOMAINS:
+        scores = score_domain(
+            context.domain(role),
+            labels[role],
+            context.predict,
+            context.loss,
+            context.general.batch_size,
+            _from(context.progress, before, total),
+        )
+        before += len(scores)
+        if not np.isfinite(scores.loss).all():
+            raise InputError(
+                f'the loss "{loss.name}" is not finite on {int((~np.isfinite(scores.loss)).sum())} {role} samples'
+            )
+        outputs.append(context.run.arrays.save(f"scores-{role}", _table(scores)))
+        chosen = context.evaluated() if role == "source" else slice(None)
+        facts[role] = {
+            "loss": float(scores.loss[chosen].mean()),
+            "accuracy": float(scores.correct[chosen].mean()) if scores.labelled else None,
+        }
+    return Outcome(outputs, {**facts, "warnings": _warnings(facts)})
+
+
+def _from(progress: Progress, before: int, everything: int) -> Progress:
+    """Progress of one domain as a part of the whole."""
+
+    def tell(done: int, total: int, **values: float) -> None:
+        progress(before + done, everything, **values)
+
+    return tell
+
+
+def _table(scores: Scores) -> Any:
+    table = np.empty(len(scores), dtype=SCORE_FIELDS)
+    for name in SCORE_FIELDS.names or ():
+        table[name] = getattr(scores, name)
+    return table
+
+
+def _warnings(facts: dict[str, Any]) -> list[str]:
+    source, target = facts["source"], facts["target"]
+    found = []
+    if target["loss"] <= source["loss"]:
+        found.append(
+            "The classifier is not worse on the target: its mean loss there is "
+            f"{target['loss']:.3f}, on the source {source['loss']:.3f}. There is no lost accuracy to explain."
+        )
+    if source["accuracy"] is not None and source["accuracy"] < 0.5:
+        found.append(
+            f"The classifier is right on only {source['accuracy']:.0%} of the source samples: is it the right "
+            "classifier for this data, with the right normalisation and class order?"
+        )
+    return found
+
+
+STAGE = Stage("score", settings=("loss", "batch_size"), after=("data", "classifier"), work=work)

@@ -1,0 +1,161 @@
+"""Stage ``trial``: what shifted, what each change costs when it is made alone, and the verdicts."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import yaml
+
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.find_causes import CausesFound, find_causes
+from shiftlens.core.config.settings import Choice
+from shiftlens.core.data.domain import IntArray
+from shiftlens.core.files import write_text
+from shiftlens.core.host.kinds import Factor
+from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
+
+logger = logging.getLogger("shiftlens")
+
+MOST_SAMPLES = 6000
+"""Samples of each domain that are held in memory for the trial; more would not narrow the intervals visibly."""
+ENOUGH_HELD_OUT = 200
+"""Held-out source samples from which the trial does without those that the classifier was trained on."""
+
+
+def active_factors(context: Context) -> tuple[list[ActiveFactor], dict[str, str]]:
+    """The factors of this analysis, and those left out with the reason.
+
+    ``auto`` takes every factor that fits the kind of sample; a factor that is asked for by name and does not fit is
+    left out with the reason, too.
+    """
+    domain = context.domain("source")
+    found: list[ActiveFactor] = []
+    left_out: dict[str, str] = {}
+    for choice in _wanted(context):
+        factor = choice.component
+        assert isinstance(factor, Factor)
+        name = factor.name
+        if factor.per_column:
+            column = int(getattr(choice.settings, "column"))  # noqa: B009 - the field is part of the protocol
+            name = domain.columns[column] if column < len(domain.columns) else f"column-{column}"
+        if domain.kind not in factor.kinds:
+            left_out[name] = f"it is made for samples of kind {', '.join(factor.kinds)}, these are {domain.kind}"
+            continue
+        found.append(ActiveFactor(name, factor, choice.build()))
+    return found, left_out
+
+
+def _wanted(context: Context) -> list[Choice]:
+    if context.settings.factors is not None:
+        return list(context.settings.factors)
+    domain = context.domain("source")
+    chosen: list[Choice] = []
+    for name in context.host.names(Factor):
+        factor = context.host.find(Factor, name)
+        if domain.kind not in factor.kinds:
+            continue
+        if factor.per_column:
+            chosen += [
+                Choice(factor, factor.settings.model_validate({"column": index}))
+                for index in range(domain.sample_shape[0])
+            ]
+        else:
+            chosen.append(Choice(factor, factor.settings()))
+    return chosen
+
+
+def work(context: Context) -> Outcome:
+    factors, left_out = active_factors(context)
+    rng = np.random.default_rng(context.general.seed)
+    source_rows = _drawn(_source_rows(context), rng)
+    target_rows = _drawn(np.arange(len(context.domain("target"))), rng)
+    target_labels = context.labels("target")
+    found = find_causes(
+        source=context.domain("source").batch(source_rows),
+        source_labels=context.generator_labels("source")[source_rows],
+        target=context.domain("target").batch(target_rows),
+        target_labels=None if target_labels is None else target_labels[target_rows],
+        source_scores=context.scores("source").rows(source_rows),
+        target_scores=context.scores("target").rows(target_rows),
+        factors=factors,
+        score=context.score_in_batches,
+        kind=context.domain("source").kind,
+        classes=context.classes,
+        settings=context.general.trial,
+        seed=context.general.seed,
+        progress=context.progress,
+        label_free=not context.loss_needs_labels,
+    )
+    return _written(context, found, left_out)
+
+
+def _source_rows(context: Context) -> IntArray:
+    """Source samples that the classifier was not trained on, as far as there are enough of them."""
+    held_out = context.evaluated()
+    if len(held_out) >= ENOUGH_HELD_OUT:
+        return held_out
+    return np.arange(len(context.domain("source")))
+
+
+def _remarks(context: Context) -> list[str]:
+    """What a reader of the trial's figures should know of the samples it was made on."""
+    held_out = len(context.evaluated())
+    if not context.facts("classifier")["trained_here"] or held_out >= ENOUGH_HELD_OUT:
+        return []
+    return [
+        f"Only {held_out} source samples were held out from the classifier's training, too few for the trial: its "
+        "figures rest on samples that the classifier has seen, and the gap that they explain is a little too large. "
+        "Bring a trained classifier along, or raise classifier.train.held_out."
+    ]
+
+
+def _drawn(rows: IntArray, rng: np.random.Generator) -> IntArray:
+    """At most as many rows as are held in memory, in their order."""
+    return rows if len(rows) <= MOST_SAMPLES else np.sort(rng.choice(rows, MOST_SAMPLES, replace=False))
+
+
+def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> Outcome:
+    arrays, outputs = context.run.arrays, []
+    for name in ("trial-x", "trial-rows", "strips"):  # of an earlier trial that found more than this one
+        (arrays.folder / f"{name}.npy").unlink(missing_ok=True)
+    if len(found.rows.loss):
+        table = np.empty(len(found.rows.loss), dtype=TRIAL_FIELDS)
+        for name in TRIAL_FIELDS.names or ():
+            table[name] = getattr(found.rows, name)
+        outputs += [arrays.save("trial-x", found.rows.x), arrays.save("trial-rows", table)]
+    if len(found.strips):
+        outputs.append(arrays.save("strips", found.strips))
+    outputs += _augmentation(context, found)
+    facts: dict[str, Any] = {
+        "causes": [cause.model_dump(mode="json") for cause in found.causes],
+        "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
+        "trial": found.size.model_dump(mode="json"),
+        "interactions": [interaction.model_dump(mode="json") for interaction in found.interactions],
+        "remedy": found.remedy.model_dump(mode="json") if found.remedy else None,
+        "headline": found.headline,
+        "warnings": [*_remarks(context), *found.warnings],
+        "left_out": {**left_out, **found.left_out},
+    }
+    for name, reason in facts["left_out"].items():
+        logger.info("factor %s is left out: %s", name, reason)
+    return Outcome(outputs, facts)
+
+
+def _augmentation(context: Context, found: CausesFound) -> list[str]:
+    """What to retrain with, beside the results; removed where an earlier trial found more than this one."""
+    path = context.run.path / "augmentation.yaml"
+    if found.augmentation is None:
+        path.unlink(missing_ok=True)
+        return []
+    write_text(path, yaml.safe_dump(found.augmentation, sort_keys=False))
+    return [path.name]
+
+
+STAGE = Stage(
+    "trial",
+    settings=("factors", "trial", "seed", "batch_size"),
+    after=("data", "classifier", "score"),
+    work=work,
+)

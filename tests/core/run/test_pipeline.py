@@ -1,0 +1,223 @@
+"""The whole way from two datasets to a report: what is found, what is written, and what a second run does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from shiftlens import Host, hookimpl, load_run, load_settings, run
+from shiftlens.core.errors import InputError
+from shiftlens.core.results.results import Results
+from shiftlens.core.run.pipeline import NAMES
+from shiftlens.export import Bundle
+
+
+class Watching:
+    """An observer that remembers what was done."""
+
+    def __init__(self):
+        self.done = []
+
+    @hookimpl
+    def shiftlens_stage_started(self, stage):
+        self.done.append(stage)
+
+
+def stages_done(demo_run, *overrides, **more):
+    watching = Watching()
+    host = Host([watching])
+    settings = load_settings(demo_run.config, host, [*demo_run.overrides, *overrides])
+    run(settings, demo_run.run.path, host=host, **more)
+    return watching.done
+
+
+@pytest.fixture
+def again(demo_run, tmp_path):
+    """A copy of the finished run that a test may change."""
+    path = tmp_path / "run"
+    shutil.copytree(demo_run.run.path, path)
+    return type(demo_run)(demo_run.config, load_run(path))
+
+
+def test_the_demo_finds_the_planted_cause(demo_run):
+    results = demo_run.run.results
+    assert results.accuracy.source > 0.9
+    assert results.accuracy.source - results.accuracy.target >= 0.15
+    verdicts = {cause.factor: cause.verdict for cause in results.causes}
+    assert verdicts["stroke-thickness"] == "harmful"
+    assert verdicts["hue"] == "harmless"
+    assert [name for name, verdict in verdicts.items() if verdict == "harmful"] == ["stroke-thickness"]
+    assert results.headline
+
+
+def test_the_run_directory_is_as_the_contract_says(demo_run):
+    path = demo_run.run.path
+    for name in ("settings.yaml", "results.json", "report.html", "log.txt", "bundle/manifest.json"):
+        assert (path / name).is_file(), name
+    for part in ("classifier", "encoder", "decoder"):
+        assert (path / "bundle" / f"{part}.onnx").is_file()
+    assert sorted(file.stem for file in (path / "stages").iterdir()) == sorted(NAMES)
+    raw = json.loads((path / "results.json").read_text())
+    assert raw["schema"] == 1
+    assert raw["kind"] == "image"
+    assert set(raw["provenance"]) >= {
+        "settings_sha256",
+        "data_sha256",
+        "classifier_sha256",
+        "versions",
+        "device",
+        "seed",
+    }
+    assert Results.model_validate(raw) == demo_run.run.results
+
+
+def test_the_grid_is_whole_and_its_corners_are_the_real_samples(demo_run):
+    results, arrays = demo_run.run.results, demo_run.run.arrays
+    assert len(results.pairs) == 4
+    assert arrays["cells"].shape == (4, 5, 5, 3, 32, 32)
+    source = np.load(demo_run.config.parent / "source.npz")["x"]
+    for pair, cells in zip(results.pairs, arrays["cells"], strict=True):
+        real = [(r, c) for r, row in enumerate(pair.cells) for c, cell in enumerate(row) if cell.real]
+        assert real == [(0, 0), (4, 4)]
+        assert np.allclose(cells[0, 0], source[pair.source].transpose(2, 0, 1) / 255, atol=1e-6)
+        assert pair.cells[0][0].correct
+        assert not pair.cells[4][4].correct
+        assert pair.cells[0][0].measured == pytest.approx(pair.loss[0], rel=1e-3, abs=1e-5)
+        assert len(pair.series) == 5
+    assert results.fidelity.cells == 4 * 23
+    assert results.fidelity.spearman > 0.6
+
+
+def test_the_grid_is_held_against_a_second_classifier_and_against_the_data(demo_run):
+    results = demo_run.run.results
+    second, realism, leak = results.second_opinion, results.realism, results.leak
+    assert second.accuracy.source > 0.8
+    assert second.accuracy.source - second.accuracy.target > 0.1
+    assert second.fidelity > 0.4
+    assert second.fidelity_on_real > 0.4
+    assert 0.4 < second.agreement <= 1
+    assert realism.near > 0.5
+    assert realism.samples > 1000
+    assert leak.axis_r2 < 0.1
+    assert min(leak.source, leak.target, results.fidelity.source, results.fidelity.target) >= 0
+
+
+def test_without_a_second_opinion_there_is_none(again):
+    assert stages_done(again, "grid.second_opinion=false") == ["second-opinion", "grid", "explain", "render"]
+    assert again.run.results.second_opinion is None
+    assert "No other classifier was asked" in (again.run.path / "report.html").read_text()
+
+
+def test_a_second_run_does_nothing_and_changes_nothing(demo_run):
+    before = (demo_run.run.path / "results.json").read_bytes()
+    assert stages_done(demo_run) == []
+    assert (demo_run.run.path / "results.json").read_bytes() == before
+
+
+def test_a_changed_setting_does_only_what_depends_on_it(again):
+    assert stages_done(again, "grid.features=3") == ["grid", "explain", "render"]
+    assert again.run.results.grid.features == 3
+    assert stages_done(again, "grid.features=3", "reports=[json]") == ["render"]
+
+
+def test_from_does_a_stage_and_all_later_ones_again_with_the_same_result(again):
+    before = (again.run.path / "results.json").read_bytes()
+    assert stages_done(again, from_="grid") == ["grid", "explain", "render"]
+    assert (again.run.path / "results.json").read_bytes() == before
+
+
+def test_a_lost_file_is_made_again_and_nothing_else(again):
+    before = np.array(again.run.arrays["cells"])
+    (again.run.path / "arrays" / "cells.npy").unlink()
+    assert stages_done(again) == ["grid"]
+    assert np.array_equal(again.run.arrays["cells"], before)
+
+
+def test_until_stops_after_a_stage(demo_run, tmp_path):
+    finished = run(load_settings(demo_run.config, overrides=demo_run.overrides), tmp_path / "run", until="data")
+    assert finished.record("data").facts["samples"]["source"] > 0
+    assert finished.record("classifier") is None
+
+
+@pytest.mark.parametrize(("until", "from_"), [("scor", None), (None, "nothing"), ("score", "grid")])
+def test_a_stage_that_does_not_exist_or_comes_too_late_is_told(demo_run, tmp_path, until, from_):
+    with pytest.raises(InputError, match=r"there is no stage|nothing would be done"):
+        run(load_settings(demo_run.config), tmp_path / "run", until=until, from_=from_)
+
+
+def test_a_folder_with_other_things_is_never_written_into(demo_run, tmp_path):
+    (tmp_path / "thesis.tex").write_text("ten years of work")
+    with pytest.raises(InputError, match="is no run directory"):
+        run(load_settings(demo_run.config), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+WITHOUT_TORCH = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, *rest):
+        if name.split(".")[0] == "torch":
+            raise ImportError("torch is not installed here")
+
+sys.meta_path.insert(0, NoTorch())
+from shiftlens.core.cli import main
+main(sys.argv[1:])
+"""
+
+
+def test_from_the_grid_on_no_torch_is_needed(again):
+    changes = [word for override in again.overrides for word in ("--set", override)]
+    command = ["run", str(again.config), "--out", str(again.run.path), "--from", "grid", "--quiet", *changes]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == again.run.results.headline
+
+
+def test_a_report_is_rendered_again_without_torch(again):
+    (again.run.path / "report.html").unlink()
+    command = [sys.executable, "-c", WITHOUT_TORCH, "report", str(again.run.path), "--renderer", "html"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(again.run.path / "report.html")
+    assert (again.run.path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["data", "trial"])
+def test_a_killed_run_goes_on_to_the_same_result(demo_run, tmp_path, stage):
+    """Killed a moment into the stage after the named one: in the classifier's training, in the generator's."""
+    changes = [word for override in demo_run.overrides for word in ("--set", override)]
+    command = [sys.executable, "-m", "shiftlens", "run", str(demo_run.config), "--out", str(tmp_path / "run"), *changes]
+    begun = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "run" / "stages" / f"{stage}.json").is_file():
+        assert begun.poll() is None, "it ended before it could be killed"
+        time.sleep(0.1)
+    time.sleep(1.5)
+    begun.kill()
+    begun.wait()
+    assert not (tmp_path / "run" / "results.json").exists()
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert f"{stage} ..." not in done.stderr
+    assert (tmp_path / "run" / "results.json").read_bytes() == (demo_run.run.path / "results.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_the_generator_is_switched_by_its_name_and_a_vae_tells_how_closely_it_knows_z(demo_run, again):
+    settings = load_settings(demo_run.config, overrides=[*demo_run.overrides, "generator.name=vae"])
+    finished = run(settings, again.run.path)
+    bundle = Bundle.open(finished.bundle, device="cpu")
+    real = finished.arrays["cells"][:, 0, 0]
+    loss, label = np.array([0.1] * len(real)), np.zeros(len(real), np.int64)
+    assert finished.results.generator["name"] == "vae"
+    assert bundle.log_variance(real, loss, label).shape == bundle.encode(real, loss, label).shape
+    described = {output["name"]: output for output in bundle.manifest.models["encoder.onnx"]["outputs"]}
+    assert described["log_variance"]["meaning"].startswith("of z")
+    assert bundle.grid(real[0], finished.arrays["cells"][0, -1, -1]).cells.shape[:2] == (5, 5)
