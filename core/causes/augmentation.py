@@ -1,4 +1,4 @@
-"""A plan as plain values, for augmentation.yaml, and samples changed as such a file says (¶73)."""
+"""What to retrain with: a plan for augmentation.yaml, and samples changed as such a file says (¶73)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,17 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from shiftlens.core.causes.changes import ActiveFactor, Change, Plan, apply, individual_parts
+from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
+from shiftlens.core.causes.plan_file import change_as_values, plan_of_values
 from shiftlens.core.data.domain import FloatArray
 
 
 def augmentation_of(plan: Plan, seed: int) -> dict[str, object]:
-    """The plan as plain values, for augmentation.yaml; `plan_of` reads it back."""
+    """The plan as plain values, for augmentation.yaml; `augment` makes samples of it."""
     return {
         "what": "each sample is changed by a random part, 0 to 1, of these strengths; labels stay",
         "seed": seed,
-        "changes": [
-            {
-                "factor": change.name,
-                "unit": change.factor.description.unit,
-                **{
-                    field: round(getattr(change, field), 6) for field in ("offset", "slope", "spread", "middle", "skew")
-                },
-            }
-            for change in plan
-        ],
+        "changes": [change_as_values(change) for change in plan],
     }
 
 
@@ -34,15 +26,9 @@ def augment(
     """Samples ``(n, *sample)`` changed as augmentation.yaml says, each by its own random part of the strengths.
 
     Raises:
-        KeyError: the augmentation names a factor that is not among ``factors``.
+        InputError: the augmentation names a factor that is not among ``factors``.
     """
-    by_name = {factor.name: factor for factor in factors}
-    changes = augmentation["changes"]
-    assert isinstance(changes, list)
-    plan = tuple(
-        Change(by_name[c["factor"]], *(float(c[field]) for field in ("offset", "slope", "spread", "middle", "skew")))
-        for c in changes
-    )
+    plan = plan_of_values(augmentation, factors, "augmentation.yaml")
     names = [change.name for change in plan]
     rng = np.random.default_rng([seed, 17])
     return apply(plan, x, individual_parts(names, len(x), seed), seed, {n: rng.uniform(0, 1, len(x)) for n in names})

@@ -13,7 +13,7 @@ import numpy as np
 
 from shiftlens.core.causes import sentences
 from shiftlens.core.causes.augmentation import augmentation_of
-from shiftlens.core.causes.changes import ActiveFactor, FactorFault
+from shiftlens.core.causes.changes import ActiveFactor, FactorFault, Plan
 from shiftlens.core.causes.distance import Matcher
 from shiftlens.core.causes.estimates import (
     CLASS_MIX,
@@ -57,6 +57,7 @@ class CausesFound:
         size: how many samples that took, and how precise it became.
         left_out: factors that could not be used, with the reason.
         augmentation: content of augmentation.yaml, None where no factor is harmful.
+        plan: the changes that turn the source into the target, as fitted.
     """
 
     causes: list[Cause]
@@ -70,6 +71,7 @@ class CausesFound:
     size: TrialSize
     left_out: dict[str, str]
     augmentation: dict[str, object] | None
+    plan: Plan
 
 
 def find_causes(
@@ -212,6 +214,7 @@ def _analyse(
         size=trial.size,
         left_out={**refused, **broken},
         augmentation=augmentation_of(harmful, data.seed) if harmful else None,
+        plan=match.plan,
     )
 
 

@@ -39,9 +39,6 @@ def write_augmented(run: Run, out: Path, host: Host, seed: int = 0, progress: Pr
     context = Context(Settings.parse(run.settings, run.path, host), host, run)
     domain = context.domain("source")
     factors = active_factors(context)[0]
-    missing = sorted({change["factor"] for change in wanted["changes"]} - {factor.name for factor in factors})
-    if missing:
-        raise InputError(f"{path} names factors that are not installed here: {', '.join(missing)}")
     size, image = context.general.batch_size, domain.kind == "image"
     dtype = np.dtype(np.uint8 if image else np.float32)
     with whole(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

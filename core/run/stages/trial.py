@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
+from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
 from shiftlens.core.config.settings import Choice
 from shiftlens.core.data.domain import IntArray
 from shiftlens.core.files import write_text
@@ -20,6 +21,8 @@ logger = logging.getLogger("shiftlens")
 
 MOST_SAMPLES = 6000
 """Samples of each domain that are held in memory for the trial; more would not narrow the intervals visibly."""
+PLAN = "plan.yaml"
+"""In the run directory: every change that was fitted, with its verdict."""
 ENOUGH_HELD_OUT = 200
 """Held-out source samples from which the trial does without those that the classifier was trained on."""
 
@@ -127,7 +130,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
         outputs += [arrays.save("trial-x", found.rows.x), arrays.save("trial-rows", table)]
     if len(found.strips):
         outputs.append(arrays.save("strips", found.strips))
-    outputs += _augmentation(context, found)
+    outputs += [_plan(context, found), *_augmentation(context, found)]
     facts: dict[str, Any] = {
         "causes": [cause.model_dump(mode="json") for cause in found.causes],
         "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
@@ -141,6 +144,20 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
     for name, reason in facts["left_out"].items():
         logger.info("factor %s is left out: %s", name, reason)
     return Outcome(outputs, facts)
+
+
+def fitted_plan(context: Context) -> tuple[Plan, dict[str, str]]:
+    """The changes that the trial fitted, ready to be made again, and the verdict of each factor among them."""
+    path = context.run.path / PLAN
+    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    plan = plan_of_values(values, active_factors(context)[0], str(path))
+    return plan, {change["factor"]: change["verdict"] for change in values["changes"]}
+
+
+def _plan(context: Context, found: CausesFound) -> str:
+    verdicts = {cause.factor: cause.verdict for cause in found.causes}
+    write_text(context.run.path / PLAN, yaml.safe_dump(plan_as_values(found.plan, verdicts), sort_keys=False))
+    return PLAN
 
 
 def _augmentation(context: Context, found: CausesFound) -> list[str]:

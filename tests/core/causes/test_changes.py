@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 from realdata import digits
 from smallfactors import Direction, Level, Spread, active, logistic, two_channels
 
 from shiftlens.core.causes import augmentation as a
 from shiftlens.core.causes import changes as t
 from shiftlens.core.causes import outcomes as o
+from shiftlens.core.causes import plan_file as p
+from shiftlens.core.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +115,21 @@ def test_an_augmentation_is_read_back(samples):
     moved = factor.measure(changed) - factor.measure(x)
     assert moved.min() >= 0
     assert moved.max() > 0.6
-    with pytest.raises(KeyError):
+    with pytest.raises(InputError, match="level"):
         a.augment(text, [], x, 1)
+
+
+def test_a_plan_is_read_back_with_every_number_and_its_verdicts():
+    plan = (
+        t.Change(active("spread", Spread()), -0.1, slope=-0.5, middle=0.25),
+        t.Change(active("level", Level(0)), 3.25e-9, spread=1e-9, skew=0.1),  # a column of very small values
+    )
+    verdicts = {"spread": "harmless", "level": "harmful"}
+    values = yaml.safe_load(yaml.safe_dump(p.plan_as_values(plan, verdicts)))
+    assert p.plan_of_values(values, [change.factor for change in plan], "plan.yaml") == plan
+    assert [change["verdict"] for change in values["changes"]] == ["harmless", "harmful"]
+    with pytest.raises(InputError, match=r"plan.yaml names factors that are not installed here: level"):
+        p.plan_of_values(values, [plan[0].factor], "plan.yaml")
 
 
 @pytest.mark.parametrize(
