@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import platform
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import yaml
+from filelock import FileLock, Timeout
 
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import save_array, sha256_of, write_text
@@ -21,6 +24,9 @@ from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Results
 
 logger = logging.getLogger("shiftlens")
+
+LOCK, HOLDER = ".lock", ".lock-holder"
+"""Files of the run directory: what the operating system locks, and a line that says who holds it."""
 
 
 @dataclass(frozen=True)
@@ -160,28 +166,28 @@ class Run:
         """Let a stage be done again."""
         (self.path / "stages" / f"{stage}.json").unlink(missing_ok=True)
 
-    def lock(self) -> Path:
-        """Claim the directory for this process, so that two runs never write into it at once.
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the directory while the block runs, so that two runs never write into it at once.
+
+        The operating system lets go of it when the process ends, however it ends.
 
         Raises:
-            InputError: another living process holds it.
+            InputError: another process, or another run in this one, holds it.
         """
-        path = self.path / ".lock"
         self.path.mkdir(parents=True, exist_ok=True)
-        while True:
-            try:
-                handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
-            except FileExistsError:
-                holder = path.read_text().strip()
-                if holder.isdigit() and int(holder) != os.getpid() and _alive(int(holder)):
-                    raise InputError(
-                        f"{self.path} is being written by process {holder}; wait for it, or choose another --out"
-                    ) from None
-                path.unlink(missing_ok=True)
-                continue
-            with os.fdopen(handle, "w") as stream:
-                stream.write(str(os.getpid()))
-            return path
+        holder = self.path / HOLDER
+        try:
+            with FileLock(self.path / LOCK, timeout=0):
+                write_text(holder, f"process {os.getpid()} on {platform.node()}, since {time.strftime('%H:%M:%S')}\n")
+                try:
+                    yield
+                finally:
+                    holder.unlink(missing_ok=True)
+        except Timeout:
+            raise InputError(
+                f"{self.path} is being written by {_told(holder)}; wait for it, or choose another --out"
+            ) from None
 
     def _unaltered(self, name: str, output: Output) -> bool:
         try:
@@ -193,14 +199,12 @@ class Run:
         return status.st_mtime_ns == output.modified_ns or sha256_of(self.path / name) == output.sha256
 
 
-def _alive(process: int) -> bool:
+def _told(holder: Path) -> str:
+    """Who holds a run directory; it may not have said so yet."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return holder.read_text(encoding="utf-8").strip() or "another process"
+    except (OSError, UnicodeDecodeError):
+        return "another process"
 
 
 def load_run(path: str | Path) -> Run:

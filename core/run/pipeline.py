@@ -21,7 +21,7 @@ from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
 from shiftlens.core.run.context import Context, Stage
-from shiftlens.core.run.directory import Record, Run
+from shiftlens.core.run.directory import HOLDER, LOCK, Record, Run
 from shiftlens.core.run.stages import (
     classifier,
     conversion,
@@ -85,7 +85,7 @@ def run(
     directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
     _refuse_foreign(directory.path)
     observers = {choice.name: choice.build for choice in settings.observers}
-    with _held(directory), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
+    with directory.lock(), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
@@ -176,7 +176,7 @@ def _refuse_foreign(path: Path) -> None:
 
 def _is_begun(path: Path) -> bool:
     """Whether only the traces of a run that did not get past its first stage are there."""
-    return all(entry.name in (".lock", "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
+    return all(entry.name in (LOCK, HOLDER, "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
 
 
 def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
@@ -185,16 +185,6 @@ def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
     if not mark.is_file() or mark.read_text() != key:
         shutil.rmtree(folder / stage, ignore_errors=True)
         write_text(mark, key)
-
-
-@contextmanager
-def _held(directory: Run) -> Iterator[None]:
-    """Hold the run directory for this process."""
-    lock = directory.lock()
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
@@ -77,15 +80,87 @@ def test_arrays_come_back_as_they_were_and_by_name(tmp_path):
         run.arrays["nothing"]
 
 
-def test_a_directory_held_by_a_living_process_is_refused(tmp_path):
-    (tmp_path / ".lock").write_text(str(os.getppid()))
-    with pytest.raises(InputError, match="is being written by process"):
-        Run(tmp_path).lock()
+RACING = """
+import sys, time
+from pathlib import Path
+from shiftlens.core.errors import InputError
+from shiftlens.core.run.directory import Run
+
+folder, rounds, me = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+for number in range(rounds):
+    (folder / f"ready-{number}-{me}").touch()
+    while len(list(folder.glob(f"ready-{number}-*"))) < 6:
+        time.sleep(0.001)
+    try:
+        with Run(folder / f"run-{number}").lock():
+            print("in", number, flush=True)
+            (folder / f"tried-{number}-{me}").touch()
+            while len(list(folder.glob(f"tried-{number}-*"))) < 6:  # hold it until every other one has tried
+                time.sleep(0.001)
+    except InputError as error:
+        print(error, flush=True)
+        (folder / f"tried-{number}-{me}").touch()
+"""
 
 
-def test_the_lock_of_a_dead_process_is_taken_over(tmp_path):
-    (tmp_path / ".lock").write_text("999999999")
-    assert Run(tmp_path).lock().read_text() == str(os.getpid())
+def test_of_six_processes_that_want_a_directory_at_once_exactly_one_gets_it(tmp_path):
+    rounds = 25
+    command = [sys.executable, "-c", RACING, str(tmp_path), str(rounds)]
+    racing = [subprocess.Popen([*command, str(me)], stdout=subprocess.PIPE, text=True) for me in range(6)]
+    said = [process.communicate(timeout=240)[0].splitlines() for process in racing]
+    assert [process.returncode for process in racing] == [0] * 6
+    got_in = [line for lines in said for line in lines if line.startswith("in ")]
+    assert sorted(got_in) == sorted(f"in {number}" for number in range(rounds))
+    refused = [line for lines in said for line in lines if not line.startswith("in ")]
+    assert len(refused) == 5 * rounds
+    assert all("is being written by" in line for line in refused)
+
+
+HOLDING = """
+import sys
+from shiftlens.core.run.directory import Run
+with Run(sys.argv[1]).lock():
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_holds_a_directory_is_told_and_one_that_was_killed_holds_it_no_longer(tmp_path):
+    holding = subprocess.Popen(
+        [sys.executable, "-c", HOLDING, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert holding.stdout.readline() == "held\n"
+    with pytest.raises(InputError, match=f"is being written by process {holding.pid} on .*; wait for it"):
+        Run(tmp_path).lock().__enter__()
+    holding.kill()
+    holding.communicate()
+    with Run(tmp_path).lock(), pytest.raises(InputError, match=f"by process {os.getpid()} "):
+        Run(tmp_path).lock().__enter__()  # another run in this very process is refused as well
+
+
+def test_files_have_the_mode_of_any_new_file_while_other_threads_write_too(tmp_path):
+    """The umask belongs to the whole process: who changes it, even for a moment, changes it for every thread."""
+    (tmp_path / "ordinary").touch()
+    ordinary = (tmp_path / "ordinary").stat().st_mode & 0o777
+    writing = threading.Event()
+
+    def write_on():
+        while not writing.is_set():
+            write_text(tmp_path / "ours.txt", "x")
+
+    threads = [threading.Thread(target=write_on) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    modes = set()
+    for number in range(3000):
+        path = tmp_path / f"theirs-{number}"
+        path.touch()
+        modes.add(path.stat().st_mode & 0o777)
+    writing.set()
+    for thread in threads:
+        thread.join()
+    assert modes == {ordinary}
+    assert (tmp_path / "ours.txt").stat().st_mode & 0o777 == ordinary
 
 
 def test_a_folder_that_is_no_run_is_told(tmp_path):
