@@ -69,7 +69,7 @@ class Session:
     """
 
     def __init__(self, path: Path | bytes, device: str = "auto", threads: int | None = None) -> None:
-        import onnxruntime
+        from shiftlens.export.runtime import onnxruntime
 
         self.origin = "the ONNX model" if isinstance(path, bytes) else str(path)
         if isinstance(path, Path) and not path.is_file():
@@ -147,7 +147,7 @@ def cuda_devices() -> int:
 
 def providers_for(device: str) -> list[str | tuple[str, dict[str, str]]]:
     """What to ask ONNX Runtime for: CUDA only where the driver answers and this build knows it, then the CPU."""
-    import onnxruntime
+    from shiftlens.export.runtime import onnxruntime
 
     wants_cuda = device == "auto" or device.startswith("cuda")
     if not wants_cuda or not cuda_devices() or CUDA not in onnxruntime.get_available_providers():

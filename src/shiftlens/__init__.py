@@ -6,8 +6,12 @@ use: ``import shiftlens`` imports neither torch nor onnxruntime.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+# ONNX Runtime reads this once, when it is loaded, by whomever: else it queues events on disk and sends them.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from shiftlens.core.config.settings import Settings as Settings

@@ -4,8 +4,11 @@ Needs numpy and onnxruntime beside mlserver. Written by shiftlens; the same file
 """
 
 import asyncio
+import os
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime reads it when it is loaded: no queue on disk, no upload
 import onnxruntime
 from mlserver import MLModel
 from mlserver.codecs import NumpyCodec

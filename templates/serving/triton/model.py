@@ -4,9 +4,12 @@ Needs numpy and onnxruntime in Triton's Python. Written by shiftlens; the same f
 """
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime reads it when it is loaded: no queue on disk, no upload
 import onnxruntime
 import triton_python_backend_utils as pb_utils
 

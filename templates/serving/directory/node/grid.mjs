@@ -1,7 +1,9 @@
 // The grid of a pair in Node: node grid.mjs [source.f32 target.f32 label]; the files hold raw little-endian float32.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import ort from "onnxruntime-node";
+
+process.env.ORT_DISABLE_TELEMETRY = "1"; // read when it is loaded: no queue of events on disk, no upload
+const { default: ort } = await import("onnxruntime-node");
 
 const file = (name) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const manifest = JSON.parse(readFileSync(file("manifest.json"), "utf8"));

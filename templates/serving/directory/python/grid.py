@@ -1,10 +1,13 @@
 """The grid of a pair with ONNX Runtime alone: python grid.py [source.npy target.npy label]."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import numpy as np
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # ONNX Runtime reads it when it is loaded: no queue on disk, no upload
 import onnxruntime
 
 BUNDLE = Path(__file__).resolve().parents[2]
