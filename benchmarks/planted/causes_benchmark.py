@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -77,8 +77,14 @@ def quick_settings() -> TrialSettings:
     return TrialSettings(samples=400, matching_samples=120, rows=0, bootstrap=200, dose_steps=2)
 
 
-def run_group(cases: Sequence[Case], quick: bool, settings: TrialSettings, train: Train | None = None) -> list[Row]:
-    """Train one classifier and run every case on it."""
+def run_group(
+    cases: Sequence[Case],
+    quick: bool,
+    settings: TrialSettings,
+    train: Train | None = None,
+    keep: Callable[[Case, CausesFound], None] | None = None,
+) -> list[Row]:
+    """Train one classifier and run every case on it; ``keep`` is handed all that each analysis found."""
     first = cases[0]
     x, y = samples_of(first.data, first.seed, shipped_only=quick)
     half = len(x) // 2
@@ -90,7 +96,7 @@ def run_group(cases: Sequence[Case], quick: bool, settings: TrialSettings, train
     middle = len(rest_x) // 2
     source, target = (rest_x[:middle], rest_y[:middle]), (rest_x[middle:], rest_y[middle:])
     factors = image_factors()
-    return [_run(case, source, target, scorer(predict), factors, settings) for case in cases]
+    return [_run(case, source, target, scorer(predict), factors, settings, keep) for case in cases]
 
 
 def _run(
@@ -100,6 +106,7 @@ def _run(
     score: Score,
     factors: Sequence[ActiveFactor],
     settings: TrialSettings,
+    keep: Callable[[Case, CausesFound], None] | None,
 ) -> Row:
     rng = np.random.default_rng([case.seed, 103])
     planted = [name for name in (case.unseen, case.seen) if name]
@@ -121,6 +128,8 @@ def _run(
         [str(c) for c in range(int(source[1].max()) + 1)], settings, case.seed, silent,
     )  # fmt: skip
     seconds = time.perf_counter() - begun
+    if keep is not None:
+        keep(case, found)
     gap = float(target_scores.loss.mean() - source_scores.loss.mean())
     worth = max(settings.smallest_effect, settings.smallest_share * gap)
     expected = sorted(NAMES[n] for n in planted if n in NAMES and truth[n][0] > worth)
