@@ -20,9 +20,9 @@ import numpy as np
 import torch
 
 from benchmarks.planted import planting as planting
-from benchmarks.planted.data import Predict, image_factors, samples_of, train_with_plugin
+from benchmarks.planted.data import image_factors, samples_of, train_with_plugin
+from shiftlens.core.arrays import FloatArray, IntArray, Predict
 from shiftlens.core.causes.statistics import centre, wrapped
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import (
     SOURCE,

@@ -20,11 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.data.demo import demo_domains
-from shiftlens.core.data.domain import FloatArray
 from shiftlens.core.host.kinds import Generator, TrainingData
 from shiftlens.core.job import Job
 from shiftlens.core.learning.student import Student, distil
@@ -74,7 +73,7 @@ def photographs_row(data: TrainingData, steps: int, device: torch.device, side: 
     """A step of the student, and one of the autoencoder with the perceptual term."""
     weights = np.random.default_rng(0).normal(size=(data.sample_shape[0], data.classes))
 
-    def predict(x: FloatArray) -> npt.NDArray[np.float64]:
+    def predict(x: FloatArray) -> Floats:
         answers = np.exp(x.mean((2, 3), dtype=np.float64) @ weights)
         return answers / answers.sum(1, keepdims=True)
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+
+from shiftlens.core.arrays import AnyArray
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def save_array(path: Path, array: npt.NDArray[np.generic]) -> None:
+def save_array(path: Path, array: AnyArray) -> None:
     """Write one array as .npy, whole."""
     with whole(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.files import write_text
 from shiftlens.export import graphs
 from shiftlens.export.bundle import Bundle

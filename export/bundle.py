@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import AnyArray, FloatArray, Floats, IntArray
 from shiftlens.core.data.scoring import Scores, join, probabilities_of, score_batch
 from shiftlens.core.errors import BundleError, InputError, PluginError, near_miss
 from shiftlens.core.files import sha256_of
@@ -152,11 +152,11 @@ class Bundle:
         """What the models run on, e.g. ``["CPUExecutionProvider"]``."""
         return sorted({session.provider for session in (self.encoder, self.decoder)})
 
-    def encode(self, x: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+    def encode(self, x: FloatArray, loss: Floats, label: IntArray) -> FloatArray:
         """``x (n, *sample), loss (n,), label (n,) -> z (n, latent)``, in chunks."""
         return self._chunked(self.encoder, "z", x=x, loss=loss, label=label)
 
-    def log_variance(self, x: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+    def log_variance(self, x: FloatArray, loss: Floats, label: IntArray) -> FloatArray:
         """Of z ``(n, latent)``, whose mean `encode` gives: how closely the encoder knows each dimension (¶78).
 
         Raises:
@@ -168,7 +168,7 @@ class Bundle:
             )
         return self._chunked(self.encoder, LOG_VARIANCE, x=x, loss=loss, label=label)
 
-    def decode(self, z: FloatArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+    def decode(self, z: FloatArray, loss: Floats, label: IntArray) -> FloatArray:
         """``z (n, latent), loss (n,), label (n,) -> x (n, *sample)``, in chunks."""
         return self._chunked(self.decoder, "x", z=z, loss=loss, label=label)
 
@@ -178,10 +178,10 @@ class Bundle:
         Converters that do without the label leave it unread.
         """
         wanted = {tensor.name for tensor in self.converter.inputs}
-        given: dict[str, npt.NDArray[Any]] = {"x": x, "label": label}
+        given: dict[str, AnyArray] = {"x": x, "label": label}
         return self._chunked(self.converter, CONVERTED, **{name: given[name] for name in given if name in wanted})
 
-    def predict(self, x: FloatArray) -> npt.NDArray[np.float64]:
+    def predict(self, x: FloatArray) -> Floats:
         """``x (n, *sample) -> (n, classes)`` probabilities, in chunks."""
         (entry,), (result,) = self.classifier.inputs, self.classifier.outputs
         outputs = self._chunked(self.classifier, result.name, **{entry.name: x})
@@ -234,7 +234,7 @@ class Bundle:
             raise InputError(f"a grid of samples of shape {shape} has at most {most_cells(shape)} cells: take fewer")
         pairs = len(both[0])
         given = np.full((pairs, 2), -1.0) if loss is None else np.broadcast_to(np.asarray(loss), (pairs, 2))
-        feeds: dict[str, npt.NDArray[Any]] = {
+        feeds: dict[str, AnyArray] = {
             "source": both[0],
             "target": both[1],
             "label": self._labels(label, both[0]),
@@ -296,7 +296,7 @@ class Bundle:
             raise InputError(f'there is no class "{label}"; {near_miss(label, classes)}there are: {", ".join(classes)}')
         return classes.index(label)
 
-    def _chunked(self, session: Session, output: str, **inputs: npt.NDArray[Any]) -> FloatArray:
+    def _chunked(self, session: Session, output: str, **inputs: AnyArray) -> FloatArray:
         count = len(next(iter(inputs.values())))
         starts = range(0, max(count, 1), CHUNK)
         parts = [session.run(**{name: v[i : i + CHUNK] for name, v in inputs.items()})[output] for i in starts]

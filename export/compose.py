@@ -26,9 +26,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray, Floats
 from shiftlens.core.errors import ExportError
 from shiftlens.core.grid.interpolate import LARGEST_SIDE, grid_of_pair
 from shiftlens.export import graphs
@@ -227,7 +226,7 @@ def add_grid(bundle: Bundle, samples: FloatArray, label: int, tolerance: float =
     def inputs_at(number: int) -> Arrays:
         """Two pairs: as it is, its losses to be measured; and the wrong way round, with other losses given."""
         losses, features = SIZES[number]
-        sizes: dict[str, npt.NDArray[Any]] = {
+        sizes: dict[str, AnyArray] = {
             "label": np.array([label, label]),
             "loss": np.array([[-1.0, -1.0], [0.25, 2.0]], dtype=np.float32),
             "n_features": np.array([features]),
@@ -244,7 +243,7 @@ def add_grid(bundle: Bundle, samples: FloatArray, label: int, tolerance: float =
     return {"largest_difference": facts["largest_difference"], "sizes": [list(size) for size in SIZES]}
 
 
-def _grid_of(bundle: Bundle, inputs: Arrays, pair: int, measured: npt.NDArray[np.float64]) -> Arrays:
+def _grid_of(bundle: Bundle, inputs: Arrays, pair: int, measured: Floats) -> Arrays:
     """The grid of one of the pairs, made step by step."""
     losses, features, label = int(inputs["n_losses"][0]), int(inputs["n_features"][0]), int(inputs["label"][pair])
     samples = np.stack([inputs["source"][pair], inputs["target"][pair]])

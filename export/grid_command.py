@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
 from shiftlens.core.grid.interpolate import PairGrid
@@ -73,7 +72,7 @@ def read_sample(path: Path, manifest: Manifest) -> FloatArray:
     if path.suffix.lower() != ".npy":
         raise InputError(f"{path} is no sample; give {', '.join(PICTURES)} or .npy")
     try:
-        stored: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+        stored: AnyArray = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} cannot be read as .npy: {error}") from None
     return _from_array(path, stored, manifest)
@@ -106,7 +105,7 @@ def _from_picture(path: Path, manifest: Manifest) -> FloatArray:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _from_array(path: Path, stored: npt.NDArray[Any], manifest: Manifest) -> FloatArray:
+def _from_array(path: Path, stored: AnyArray, manifest: Manifest) -> FloatArray:
     shape = manifest.sample_shape
     if not np.issubdtype(stored.dtype, np.number):
         raise InputError(f"{path} holds {stored.dtype}; give numbers")
@@ -124,7 +123,7 @@ def _from_array(path: Path, stored: npt.NDArray[Any], manifest: Manifest) -> Flo
     return np.ascontiguousarray(x)
 
 
-def arrays(grid: PairGrid, manifest: Manifest) -> dict[str, npt.NDArray[Any]]:
+def arrays(grid: PairGrid, manifest: Manifest) -> dict[str, AnyArray]:
     """Cells ``(losses, features, *sample)`` and the figures of each, ``(losses, features)``."""
     shape = grid.requested.shape
     return {

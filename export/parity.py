@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import AnyArray
 from shiftlens.core.errors import ExportError
 from shiftlens.export.session import Session
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, AnyArray]
 
 
 def check_parity(
@@ -59,9 +59,7 @@ def _check_names(path: Path, what: str, wanted: Mapping[str, Any], found: list[s
         raise ExportError(f"{path}: the {what} are called {', '.join(found)}; expected {', '.join(wanted)}, in order")
 
 
-def _difference(
-    path: Path, name: str, batch: int, got: npt.NDArray[Any], expected: npt.NDArray[Any], tolerance: float
-) -> float:
+def _difference(path: Path, name: str, batch: int, got: AnyArray, expected: AnyArray, tolerance: float) -> float:
     """The largest difference of one output, in units of its scale; raises where it is too large."""
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
     off = np.abs(got.astype(np.float64) - expected.astype(np.float64)) / scale

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.errors import ExportError
 from shiftlens.export import graphs
 from shiftlens.export.session import Session

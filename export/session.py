@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import AnyArray
 from shiftlens.core.errors import InputError
 
 logger = logging.getLogger("shiftlens")
@@ -98,7 +98,7 @@ class Session:
         self.metadata: dict[str, str] = dict(self._session.get_modelmeta().custom_metadata_map)
         self._output_names = [tensor.name for tensor in self.outputs]
 
-    def run(self, /, **inputs: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    def run(self, /, **inputs: AnyArray) -> dict[str, AnyArray]:
         """All outputs by name. Inputs are cast to what the model takes (float64 to float32, int32 to int64).
 
         Raises:
@@ -118,7 +118,7 @@ class Session:
             ) from None
         return dict(zip(self._output_names, results, strict=True))
 
-    def _cast(self, tensor: Tensor, value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _cast(self, tensor: Tensor, value: AnyArray) -> AnyArray:
         array = np.asarray(value)
         if not np.can_cast(array.dtype, tensor.dtype, casting="same_kind"):
             raise InputError(f"{self.origin}: input {tensor.name} takes {tensor.dtype}, not {array.dtype}")

@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Pixels
 from shiftlens.core.grid.interpolate import PairGrid
 from shiftlens.export.manifest import Manifest
 
@@ -77,7 +76,7 @@ def _tiles(samples: FloatArray, kind: str, room: int) -> list[Image]:
     return [_plot(x, kind, side) for x in scaled]
 
 
-def _pixels(x: FloatArray) -> npt.NDArray[np.uint8]:
+def _pixels(x: FloatArray) -> Pixels:
     """``(C, H, W)`` in [0, 1] as ``(H, W, 3)`` bytes: RGBA on white; of two or many channels the first."""
     values = np.clip(x, 0.0, 1.0)
     if len(values) == 4:

@@ -24,7 +24,7 @@ from pydantic import BaseModel
 
 import shiftlens
 from shiftlens import Host, testing
-from shiftlens.core import errors, job
+from shiftlens.core import arrays, errors, job
 from shiftlens.core.cli import cli
 from shiftlens.core.config import settings
 from shiftlens.core.data import domain, scoring
@@ -67,9 +67,17 @@ def changes(before: Api, after: Api) -> dict[str, str]:
     found = {name: "added" for name in after.keys() - before.keys()}
     found |= {name: "removed" for name in before.keys() - after.keys()}
     for name in before.keys() & after.keys():
-        if before[name] != after[name]:
+        if _spelt_out(before[name]) != _spelt_out(after[name]):
             found[name] = f"changed from {before[name]} to {after[name]}"
     return dict(sorted(found.items()))
+
+
+def _spelt_out(text: str) -> str:
+    """A signature with our names of array types replaced by what they stand for: another name is no change."""
+    names = re.findall(r"^(\w+) = (npt\.NDArray\[.*\]|Callable\[.*\])$", inspect.getsource(arrays), re.MULTILINE)
+    for name, meaning in reversed(names):  # the last ones are made of the first
+        text = re.sub(rf"\b{name}\b", meaning, text)
+    return text.replace("np.generic", "Any")
 
 
 def unnamed(found: dict[str, str], changelog: str) -> dict[str, str]:

@@ -21,12 +21,12 @@ from benchmarks.planted import planting as planting
 from benchmarks.planted.cases import NAMES, PLANTS, Case, Mode, Row, all_cases, by_classifier
 from benchmarks.planted.data import Train, image_factors, samples_of, scorer, train_with_plugin
 from benchmarks.planted.table import cross_readings, table_of
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.outcomes import Score
 from shiftlens.core.causes.policy import TrialSettings
-from shiftlens.core.causes.statistics import Floats, centre, partial_rank_correlation, shift_test, wrapped
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.causes.statistics import centre, partial_rank_correlation, shift_test, wrapped
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.files import write_text
 from shiftlens.core.job import Progress, silent

@@ -1,5 +1,6 @@
-"""All that is found in a few planted cases, as JSON: two states of the code that should find the same are held together.
+"""All that is found in a few planted cases, as JSON, held against what another state of the code found.
 
+For changes that should change nothing:
 git stash; python -m benchmarks.planted.compare --out before.json; git stash pop
 python -m benchmarks.planted.compare --against before.json
 """
@@ -7,7 +8,7 @@ python -m benchmarks.planted.compare --against before.json
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def plain(value: object) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "size": float(np.abs(value).mean()) if value.size else 0.0}
-    if hasattr(value, "__dataclass_fields__"):
+    if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}

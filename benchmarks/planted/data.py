@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray, Predict
 from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.outcomes import Score
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.scoring import Scores, probabilities_of, score_batch
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import write_bytes
@@ -24,7 +24,6 @@ from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Classifier, Factor, ProvidedClassifier
 from shiftlens.core.job import Job
 
-Predict = Callable[[FloatArray], FloatArray]
 Train = Callable[[FloatArray, IntArray, int], Predict]
 """``train(x (n, *sample), labels (n,), seed) -> predict``, which gives probabilities ``(n, classes)``."""
 
@@ -153,7 +152,7 @@ def train_with_plugin(
     (name,) = (tensor.name for tensor in session.inputs)
     (result,) = (tensor.name for tensor in session.outputs)
 
-    def predict(batch: FloatArray) -> FloatArray:  # the columns are the classes, sorted as numbers
-        return np.asarray(probabilities_of(session.run(**{name: batch})[result], "logits"), dtype=np.float32)
+    def predict(batch: FloatArray) -> Floats:  # the columns are the classes, sorted as numbers
+        return probabilities_of(session.run(**{name: batch})[result], "logits")
 
     return predict

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.planted.cases import PLANTS, Case
-from benchmarks.planted.data import Predict, scorer
+from benchmarks.planted.data import scorer
 from benchmarks.planted.scenarios import Ruler, Scenario, as_float, planted_factors, training_data
-from shiftlens.core.causes.statistics import Floats, percentile_interval
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, Floats, IntArray, Predict
+from shiftlens.core.causes.statistics import percentile_interval
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.grid.calibration import calibrate
 from shiftlens.core.grid.fidelity import fidelity, leak

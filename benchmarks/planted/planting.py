@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 
 Plant = Callable[[FloatArray, Floats, np.random.Generator], FloatArray]
 

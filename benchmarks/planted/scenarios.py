@@ -17,19 +17,16 @@ import numpy.typing as npt
 
 from benchmarks.planted.cases import NAMES, PLANTS, Case
 from benchmarks.planted.causes_benchmark import strengths
-from benchmarks.planted.data import Predict, Train, has_mnist, image_factors, samples_of, train_with_plugin
+from benchmarks.planted.data import Train, has_mnist, image_factors, samples_of, train_with_plugin
+from shiftlens.core.arrays import FloatArray, Floats, IntArray, Pixels, Predict
 from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.distance import Matcher
 from shiftlens.core.causes.outcomes import Score, randomised_rows
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.search import fit_changes
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.files import write_bytes
 from shiftlens.core.host.kinds import SOURCE, TARGET, TRIAL, TrainingData
-
-Pixels = npt.NDArray[np.uint8]
 
 MOST_OF_EACH = 1500
 """Samples of each domain, at most."""

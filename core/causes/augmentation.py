@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
 from shiftlens.core.causes.plan_file import change_as_values, plan_of_values
-from shiftlens.core.data.domain import FloatArray
 
 
 def augmentation_of(plan: Plan, seed: int) -> dict[str, object]:

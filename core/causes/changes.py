@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shiftlens.core.causes.statistics import Floats, centre, wrapped
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
+from shiftlens.core.causes.statistics import centre, wrapped
 from shiftlens.core.host.kinds import Factor, FactorWorker
 
 EVEN = np.sqrt(3.0)

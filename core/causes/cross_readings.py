@@ -14,12 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import FactorWorker
-
-Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,8 @@ class CrossResponse:
     """
 
     names: tuple[str, ...]
-    steps: Values
-    response: Values
+    steps: Floats
+    response: Floats
 
     def readers(self, name: str, least: float = 0.25) -> tuple[str, ...]:
         """The factors whose change moves the measure ``name`` by at least that part of its step, strongest first."""
@@ -78,7 +75,7 @@ def cross_response(
     return CrossResponse(tuple(name for name, _ in factors), steps, response)
 
 
-def difference(worker: FactorWorker, after: Values, before: Values) -> Values:
+def difference(worker: FactorWorker, after: Floats, before: Floats) -> Floats:
     """``after - before``, the short way round for a measure that goes in circles (its ``period``)."""
     period: float | None = getattr(worker, "period", None)
     if period is None:
@@ -86,7 +83,7 @@ def difference(worker: FactorWorker, after: Values, before: Values) -> Values:
     return np.mod(after - before + period / 2, period) - period / 2
 
 
-def step_of(worker: FactorWorker, values: Values) -> float:
+def step_of(worker: FactorWorker, values: Floats) -> float:
     """The worker's ``span``, or the standard deviation of its measure; 0 where that does not vary."""
     span: float | None = getattr(worker, "span", None)
     if span is not None:

@@ -15,10 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
 from shiftlens.core.causes.sample_statistics import broad_measures
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray, IntArray
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 TOLERATED = 0.15

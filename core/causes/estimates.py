@@ -13,12 +13,12 @@ from itertools import combinations
 
 import numpy as np
 
+from shiftlens.core.arrays import Floats
 from shiftlens.core.causes.outcomes import Outcomes
 from shiftlens.core.causes.sentences import unexplained_sentence
 from shiftlens.core.causes.statistics import (
     EXACT_SHAPLEY,
     Coalition,
-    Floats,
     coalitions,
     percentile_interval,
     sampled_orders,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Change, Plan, apply, individual_parts
 from shiftlens.core.causes.estimates import (
     CLASS_MIX,
@@ -24,8 +25,7 @@ from shiftlens.core.causes.estimates import (
 from shiftlens.core.causes.marginal_shifts import Compared
 from shiftlens.core.causes.outcomes import Dose, Outcomes, measure_coalitions, measure_dose, outcomes
 from shiftlens.core.causes.search import Match
-from shiftlens.core.causes.statistics import Coalition, Floats
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.causes.statistics import Coalition
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.results.results import TrialSize
 

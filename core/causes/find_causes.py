@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.causes import sentences
 from shiftlens.core.causes.augmentation import augmentation_of
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault, Plan
@@ -31,7 +32,6 @@ from shiftlens.core.causes.outcomes import Score, TrialRows, randomised_rows
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.search import Match, find_changes
 from shiftlens.core.causes.verdict import NEARLY_ALL, Gap
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.job import Progress
 from shiftlens.core.results.results import (

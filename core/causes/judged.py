@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.causes import sentences
 from shiftlens.core.causes.changes import (
     ActiveFactor,
@@ -25,7 +26,6 @@ from shiftlens.core.causes.outcomes import Dose
 from shiftlens.core.causes.search import Match
 from shiftlens.core.causes.statistics import partial_rank_correlation, percentile_interval, resampled_means
 from shiftlens.core.causes.verdict import Evidence, Gap, Verdict, verdict_of
-from shiftlens.core.data.domain import FloatArray
 from shiftlens.core.results.results import Cause, DosePoint, StripCell
 
 UNDONE = 600

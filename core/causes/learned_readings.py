@@ -14,11 +14,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import EVEN, Change, Plan
 from shiftlens.core.causes.distance import LEVELS, Comparison, Matcher, Yardstick, units_of
-from shiftlens.core.causes.statistics import Floats, centre, wrapped
+from shiftlens.core.causes.statistics import centre, wrapped
 from shiftlens.core.causes.strengths import Fitted, all_free, offset_and_spread, refine, spread_apart
-from shiftlens.core.data.domain import FloatArray
 
 TAUGHT = 450
 """Source samples that the readings are learned on, each changed twice."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.distance import LEVELS, Matcher, as_columns
 from shiftlens.core.causes.outcomes import Score
 from shiftlens.core.causes.policy import TrialSettings
-from shiftlens.core.causes.statistics import Floats, centre, class_mix_test, holm, natural, shift_test, wrapped
+from shiftlens.core.causes.statistics import centre, class_mix_test, holm, natural, shift_test, wrapped
 from shiftlens.core.causes.strengths import guess
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.job import Progress
 from shiftlens.core.results.results import Distribution, Shift

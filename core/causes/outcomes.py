@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Change, Plan, apply, individual_parts
-from shiftlens.core.causes.statistics import Coalition, Floats, centre, natural, wrapped
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.causes.statistics import Coalition, centre, natural, wrapped
 from shiftlens.core.data.scoring import Scores
 
 Score = Callable[[FloatArray, IntArray], Scores]
@@ -94,8 +93,8 @@ class TrialRows:
 
     x: FloatArray
     label: IntArray
-    loss: npt.NDArray[np.float64]
-    loss_before: npt.NDArray[np.float64]
+    loss: Floats
+    loss_before: Floats
 
 
 def randomised_rows(

@@ -13,8 +13,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import fft
 
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 
 
 def broad_measures(kind: str, x: FloatArray) -> Floats:

@@ -12,13 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import ActiveFactor, Change, Plan, apply
 from shiftlens.core.causes.distance import LEVELS, Matcher, as_columns
 from shiftlens.core.causes.learned_readings import fit_to_readings
 from shiftlens.core.causes.sample_statistics import BY_KIND
-from shiftlens.core.causes.statistics import Floats
 from shiftlens.core.causes.strengths import guess, offset_and_spread, refine, shape_free
-from shiftlens.core.data.domain import FloatArray
 
 WORTH_ADDING = 0.08
 """A change is added when it takes away at least this part of the distance that is left..."""

@@ -12,10 +12,9 @@ from math import factorial
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.results.results import Interval
 
-Floats = npt.NDArray[np.float64]
 Coalition = frozenset[str]
 
 EXACT_SHAPLEY = 10
@@ -28,9 +27,7 @@ def percentile_interval(draws: Floats, level: float = 0.95) -> Interval:
     return float(low), float(high)
 
 
-def resampled_means(
-    values: Floats, draws: int, rng: np.random.Generator, strata: IntArray | None = None
-) -> npt.NDArray[np.float64]:
+def resampled_means(values: Floats, draws: int, rng: np.random.Generator, strata: IntArray | None = None) -> Floats:
     """Means of ``draws`` bootstrap resamples of ``values`` ``(n, ...)``; result ``(draws, ...)``.
 
     With ``strata`` ``(n,)`` each stratum keeps its size. Works through multinomial counts: one matrix product.
@@ -41,7 +38,7 @@ def resampled_means(
     groups = [np.arange(count)] if strata is None else [np.flatnonzero(strata == s) for s in np.unique(strata)]
     for rows in groups:
         weights[:, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=draws)
-    means: npt.NDArray[np.float64] = (weights @ flat) / count
+    means: Floats = (weights @ flat) / count
     return means.reshape(draws, *values.shape[1:])
 
 
@@ -190,9 +187,7 @@ def sampled_orders(players: Sequence[str], count: int, rng: np.random.Generator)
     return orders[:count]
 
 
-def shapley_of_orders(
-    orders: Iterable[Sequence[str]], value: Callable[[Coalition], Floats]
-) -> dict[str, npt.NDArray[np.float64]]:
+def shapley_of_orders(orders: Iterable[Sequence[str]], value: Callable[[Coalition], Floats]) -> dict[str, Floats]:
     """Shapley values estimated from sampled orders; ``value`` is asked once for each coalition met."""
     known: dict[Coalition, Floats] = {}
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import MOST_SKEW, ActiveFactor, Change, Plan
 from shiftlens.core.causes.distance import Comparison, Matcher, Yardstick
-from shiftlens.core.causes.statistics import Floats, centre, wrapped
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.causes.statistics import centre, wrapped
 
 PLAINNESS = 0.5
 """What a slope or a skew of one costs, in units of the distance."""

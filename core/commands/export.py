@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.config.settings import Settings, apply_override, choices
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.errors import ExportError, InputError, PluginError, ShiftlensError
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Target

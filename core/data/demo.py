@@ -12,12 +12,9 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, Floats, IntArray, Pixels
 from shiftlens.core.files import write_bytes, write_text
-
-Values = npt.NDArray[np.float64]
 
 SIDE = 32  # px
 MARGIN = 4  # px around the 8×8 drawing, each of whose cells becomes 3×3 px
@@ -50,7 +47,7 @@ def write_demo(folder: Path, seed: int = 0) -> Path:
 
 def demo_domains(
     seed: int = 0,
-) -> tuple[tuple[npt.NDArray[np.uint8], IntArray], tuple[npt.NDArray[np.uint8], IntArray]]:
+) -> tuple[tuple[Pixels, IntArray], tuple[Pixels, IntArray]]:
     """Source and target, each as images ``(N, 32, 32, 3)`` uint8 and labels ``(N,)``."""
     from sklearn.datasets import load_digits
 
@@ -65,17 +62,17 @@ def demo_domains(
     return (source, labels[0]), (target, labels[1])
 
 
-def source_hues(count: int, rng: np.random.Generator) -> Values:
+def source_hues(count: int, rng: np.random.Generator) -> Floats:
     """``(count,)`` hues in degrees: mostly warm, some anywhere on the wheel."""
     return np.where(rng.random(count) < ANY_HUE, rng.uniform(0, 360, count), rng.normal(*WARM, count))
 
 
-def target_hues(count: int, rng: np.random.Generator) -> Values:
+def target_hues(count: int, rng: np.random.Generator) -> Floats:
     """``(count,)`` hues in degrees: those of the source, each turned by an angle of its own."""
     return source_hues(count, rng) + rng.uniform(*TURN, count)
 
 
-def edges_of(drawings: npt.NDArray[np.float64]) -> FloatArray:
+def edges_of(drawings: Floats) -> FloatArray:
     """Distance of each fine point from the edge of the strokes, in px, positive inside: ``(N, 64, 64)``.
 
     ``drawings`` are ``(N, 8, 8)`` from 0 to 16.
@@ -93,7 +90,7 @@ def edges_of(drawings: npt.NDArray[np.float64]) -> FloatArray:
     return distances
 
 
-def drawn(edges: FloatArray, outwards: Values, hues: Values, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+def drawn(edges: FloatArray, outwards: Floats, hues: Floats, rng: np.random.Generator) -> Pixels:
     """Images ``(N, 32, 32, 3)`` uint8: strokes whose edge is moved ``outwards`` px, coloured, on a dark ground."""
     sharp = np.clip((edges + outwards[:, None, None]) * FINE + 0.5, 0, 1)
     count = len(edges)
@@ -101,13 +98,13 @@ def drawn(edges: FloatArray, outwards: Values, hues: Values, rng: np.random.Gene
     colours = _colours(hues, rng.uniform(0.5, 0.9, count), rng.uniform(0.8, 1.0, count))  # (N, 3)
     ground = rng.uniform(0.02, 0.12, count)[:, None, None, None]  # grey, so that it has no hue of its own
     images = ground + ink * (colours[:, None, None, :] - ground)
-    rounded: npt.NDArray[np.uint8] = np.round(images * 255).astype(np.uint8)
+    rounded: Pixels = np.round(images * 255).astype(np.uint8)
     return rounded
 
 
-def _colours(hues: Values, saturation: Values, value: Values) -> Values:
+def _colours(hues: Floats, saturation: Floats, value: Floats) -> Floats:
     """HSV, with the hue in degrees, to RGB in [0, 1], ``(N, 3)``."""
     place = (np.array([5.0, 3.0, 1.0]) + hues[:, None] / 60) % 6
     fall = np.clip(np.minimum(place, 4 - place), 0, 1)
-    rgb: Values = value[:, None] * (1 - saturation[:, None] * fall)
+    rgb: Floats = value[:, None] * (1 - saturation[:, None] * fall)
     return rgb

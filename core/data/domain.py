@@ -13,15 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from shiftlens.core.arrays import AnyArray, FloatArray, IntArray
 from shiftlens.core.errors import InputError
-
-FloatArray = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 
 ROUNDING = 1e-4  # by which image values may miss [0, 1]
 
 
-def as_float32(stored: npt.NDArray[np.generic]) -> FloatArray:
+def as_float32(stored: AnyArray) -> FloatArray:
     """The default ``decode``: the stored values as they are, as float32."""
     return np.asarray(stored, dtype=np.float32)
 
@@ -40,11 +38,11 @@ class Domain:
         columns: names of the values of a vector, ``(F,)``; empty for other kinds.
     """
 
-    stored: npt.NDArray[np.generic]
+    stored: AnyArray
     sample_shape: tuple[int, ...]
     kind: str
     labels: npt.NDArray[np.str_] | None = None
-    decode: Callable[[npt.NDArray[np.generic]], FloatArray] = as_float32
+    decode: Callable[[AnyArray], FloatArray] = as_float32
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = field(default=())
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.arrays import AnyArray, BoolArray, Floats, IntArray, Predict
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError
 from shiftlens.core.job import Progress, silent
 
@@ -17,9 +16,6 @@ if TYPE_CHECKING:  # a server that holds a bundle has no pydantic
     from shiftlens.core.host.kinds import LossWorker
 
 UNLABELLED = -1
-
-Predict = Callable[[FloatArray], npt.NDArray[np.float64]]
-"""``predict(x (n, *sample)) -> (n, classes)`` probabilities."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +29,10 @@ class Scores:
         confidence: float64, the probability of the prediction.
     """
 
-    loss: npt.NDArray[np.float64]
+    loss: Floats
     label: IntArray
     prediction: IntArray
-    confidence: npt.NDArray[np.float64]
+    confidence: Floats
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -47,9 +43,9 @@ class Scores:
         return Scores(self.loss[chosen], self.label[chosen], self.prediction[chosen], self.confidence[chosen])
 
     @property
-    def correct(self) -> npt.NDArray[np.bool_]:
+    def correct(self) -> BoolArray:
         """Whether the prediction is the label; False where there is no label."""
-        right: npt.NDArray[np.bool_] = self.prediction == self.label
+        right: BoolArray = self.prediction == self.label
         return right
 
     @property
@@ -63,9 +59,7 @@ class Scores:
         return float(self.correct.mean()) if self.labelled else None
 
 
-def probabilities_of(
-    outputs: npt.NDArray[np.generic], output: str, where: str = "the classifier"
-) -> npt.NDArray[np.float64]:
+def probabilities_of(outputs: AnyArray, output: str, where: str = "the classifier") -> Floats:
     """Turn ``(n, K)`` outputs into probabilities; ``output`` says whether they are logits already normalised."""
     values = np.asarray(outputs, dtype=np.float64)
     if not np.isfinite(values).all():
@@ -78,17 +72,17 @@ def probabilities_of(
         positive = values
     else:
         positive = np.exp(values - values.max(axis=1, keepdims=True))
-    result: npt.NDArray[np.float64] = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
+    result: Floats = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
     return result
 
 
-def looks_like_probabilities(outputs: npt.NDArray[np.generic]) -> bool:
+def looks_like_probabilities(outputs: AnyArray) -> bool:
     """Whether every row of ``(n, K)`` is non-negative and sums to one: such outputs are not logits."""
     values = np.asarray(outputs, dtype=np.float64)
     return bool((values >= -1e-6).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3))
 
 
-def score_batch(probabilities: npt.NDArray[np.float64], labels: IntArray | None, loss: LossWorker) -> Scores:
+def score_batch(probabilities: Floats, labels: IntArray | None, loss: LossWorker) -> Scores:
     """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None."""
     return Scores(
         loss=np.asarray(loss(probabilities, labels), dtype=np.float64),

@@ -9,9 +9,8 @@ go, so it can take no short cut such as fading the sample.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray
 from shiftlens.core.grid.interpolate import Decode, Score
 from shiftlens.core.grid.loss_axis import OFFSET
 
@@ -23,8 +22,8 @@ CLOSE = 0.1  # of the distance between the ends; further away, the axis does not
 
 
 def calibrate(
-    z: FloatArray, requested: npt.NDArray[np.float64], label: IntArray, decode: Decode, score: Score
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    z: FloatArray, requested: Floats, label: IntArray, decode: Decode, score: Score
+) -> tuple[Floats, BoolArray]:
     """Find the decoder's loss input for each cell of a grid.
 
     Args:
@@ -62,9 +61,7 @@ def calibrate(
     return np.exp(start + span * place) - OFFSET, distance <= CLOSE
 
 
-def _crossing(
-    above: npt.NDArray[np.float64], places: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], IntArray, npt.NDArray[np.float64]]:
+def _crossing(above: Floats, places: Floats, wanted: Floats) -> tuple[Floats, IntArray, Floats]:
     """Where each row of ``above`` ``(n, candidates)`` rises through 0, nearest to ``wanted``; else its closest place.
 
     Returns the places ``(n,)``, the candidate to the left of each, and how far from 0 the row is there.
@@ -81,12 +78,12 @@ def _crossing(
 
 
 def _between(
-    places: npt.NDArray[np.float64],
-    above: npt.NDArray[np.float64],
+    places: Floats,
+    above: Floats,
     left: IntArray,
-    tried: npt.NDArray[np.float64],
-    here: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+    tried: Floats,
+    here: Floats,
+) -> Floats:
     """The crossing again, after the place ``tried`` ``(n,)`` between two candidates was measured to be ``here``."""
     rows = np.arange(len(tried))
     low = here > 0  # the crossing lies to the left of the place tried

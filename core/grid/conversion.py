@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault
 from shiftlens.core.causes.statistics import centre, wrapped
-from shiftlens.core.data.domain import FloatArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.results.results import Cause, FactorGap
 

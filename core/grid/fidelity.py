@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import BoolArray, Floats, IntArray, Reals
 from shiftlens.core.results.results import Fidelity, Leak, Realism
-
-Array = npt.NDArray[np.float64]
 
 LOW_FIDELITY = 0.6
 """Below this rank correlation a grid does not do what it says, and the report says so."""
@@ -19,7 +16,7 @@ RIDGE = 1e-3
 CHUNK = 512  # points whose distances are held in memory at once
 
 
-def fidelity(requested: Array, measured: Array) -> Fidelity:
+def fidelity(requested: Floats, measured: Floats) -> Fidelity:
     """Agreement of requested and measured losses over all generated cells; both ``(cells,)``.
 
     None where a correlation is not defined: fewer than three cells, or no variation on one side.
@@ -36,7 +33,7 @@ def fidelity(requested: Array, measured: Array) -> Fidelity:
     )
 
 
-def fidelity_of_grids(requested: Array, measured: Array, generated: npt.NDArray[np.bool_]) -> Fidelity:
+def fidelity_of_grids(requested: Floats, measured: Floats, generated: BoolArray) -> Fidelity:
     """`fidelity` of whole grids ``(pairs, losses, features)``, and by domain: of their first and last columns."""
 
     def of(column: int) -> float | None:
@@ -47,7 +44,7 @@ def fidelity_of_grids(requested: Array, measured: Array, generated: npt.NDArray[
     return found.model_copy(update={"source": of(0), "target": of(-1)})
 
 
-def leak(z: npt.NDArray[np.floating], loss: Array, seed: int = 0) -> Leak:
+def leak(z: Reals, loss: Floats, seed: int = 0) -> Leak:
     """Held-out R² of a linear reading of the (ranked) loss from z ``(n, latent)``; negative values become 0.
 
     Ranks instead of raw losses: cross-entropy has a tail that would decide a squared error alone.
@@ -60,7 +57,7 @@ def leak(z: npt.NDArray[np.floating], loss: Array, seed: int = 0) -> Leak:
     return Leak(r2=_held_out_r2(z, stats.rankdata(loss) / count, np.ones((count, 1)), seed))
 
 
-def axis_leak(z: npt.NDArray[np.floating], loss: Array, before: Array, label: IntArray, seed: int = 0) -> float | None:
+def axis_leak(z: Reals, loss: Floats, before: Floats, label: IntArray, seed: int = 0) -> float | None:
     """Held-out R² of what a trial did to the loss, read from z: the loss axis's own part, of which none shall be left.
 
     Loss and z are taken as they differ from what label, loss before the change and their product let expect; so what
@@ -77,12 +74,12 @@ def axis_leak(z: npt.NDArray[np.floating], loss: Array, before: Array, label: In
     return _held_out_r2(z, after, np.concatenate([member, member * (own - own.mean())[:, None]], axis=1), seed)
 
 
-def _enough(z: npt.NDArray[np.floating]) -> bool:
+def _enough(z: Reals) -> bool:
     """Whether a linear reading of so many latents means anything on half of the rows."""
     return bool(len(z) >= 4 * (z.shape[1] + 1))
 
 
-def _held_out_r2(z: npt.NDArray[np.floating], y: Array, given: Array, seed: int) -> float:
+def _held_out_r2(z: Reals, y: Floats, given: Floats, seed: int) -> float:
     """R² on one half of the rows of the linear reading of y from z that the other half gives, beyond ``given``."""
     order = np.random.default_rng(seed).permutation(len(y))
     fit, held_out = order[: len(y) // 2], order[len(y) // 2 :]
@@ -94,13 +91,13 @@ def _held_out_r2(z: npt.NDArray[np.floating], y: Array, given: Array, seed: int)
     return max(0.0, 1.0 - float((residual**2).sum() / max((left[held_out] ** 2).sum(), 1e-12)))
 
 
-def _solved(x: Array, y: Array, ridge: float) -> Array:
+def _solved(x: Floats, y: Floats, ridge: float) -> Floats:
     """Weights of a ridge regression, ``(columns of x, columns of y)``."""
     penalty = ridge * len(x) * np.eye(x.shape[1], dtype=np.float64)
     return np.asarray(np.linalg.solve(x.T @ x + penalty, x.T @ y), dtype=np.float64)
 
 
-def realism(cells: npt.NDArray[np.floating], real: npt.NDArray[np.floating]) -> Realism | None:
+def realism(cells: Reals, real: Reals) -> Realism | None:
     """Distances of cells ``(n, latent)`` to the nearest real sample, held against those of real ones ``(m, latent)``.
 
     Each real sample is compared with the others, as if it had been made; the cells' own pairs must not be in ``real``.
@@ -119,7 +116,7 @@ def realism(cells: npt.NDArray[np.floating], real: npt.NDArray[np.floating]) -> 
     )
 
 
-def plain_realism(cells: Array, real: Array, row: IntArray) -> dict[str, float]:
+def plain_realism(cells: Floats, real: Floats, row: IntArray) -> dict[str, float]:
     """``plain_near`` and ``plain_lowest`` of `Realism`; empty where there are no statistics or too few samples.
 
     Args:
@@ -138,7 +135,7 @@ def plain_realism(cells: Array, real: Array, row: IntArray) -> dict[str, float]:
     }
 
 
-def _nearest(points: npt.NDArray[np.floating], real: npt.NDArray[np.floating], others: bool = False) -> Array:
+def _nearest(points: Reals, real: Reals, others: bool = False) -> Floats:
     """``(n,)`` distance of each point to the nearest real sample; with ``others`` the points are those samples."""
     real = np.asarray(real, dtype=np.float64)
     nearest = np.empty(len(points))

@@ -13,15 +13,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray
 from shiftlens.core.data.scoring import Scores
 
-Floats = TypeVar("Floats", np.float32, np.float64)
+Precision = TypeVar("Precision", np.float32, np.float64)
 
 LARGEST_SIDE = 64  # more steps than a person can look at, and a bound on what one request can cost a server
 
 
-def steps(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
+def steps(start: float, stop: float, count: int) -> Floats:
     """``(count,)`` values from ``start`` to ``stop``, evenly spaced, both ends exact."""
     if not 2 <= count <= LARGEST_SIDE:
         raise ValueError(f"a grid has 2 to {LARGEST_SIDE} steps along an axis, not {count}")
@@ -30,7 +30,9 @@ def steps(start: float, stop: float, count: int) -> npt.NDArray[np.float64]:
     return values
 
 
-def interpolate_linear(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
+def interpolate_linear(
+    start: npt.NDArray[Precision], stop: npt.NDArray[Precision], count: int
+) -> npt.NDArray[Precision]:
     """``(count, latent)`` points on the straight line between two latents ``(latent,)``; both ends exact."""
     t = steps(0.0, 1.0, count).astype(start.dtype)[:, None]
     points = (1 - t) * start + t * stop
@@ -38,7 +40,9 @@ def interpolate_linear(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], co
     return points
 
 
-def interpolate_spherical(start: npt.NDArray[Floats], stop: npt.NDArray[Floats], count: int) -> npt.NDArray[Floats]:
+def interpolate_spherical(
+    start: npt.NDArray[Precision], stop: npt.NDArray[Precision], count: int
+) -> npt.NDArray[Precision]:
     """``(count, latent)`` points on the arc between two latents, lengths interpolated geometrically by slerp.
 
     Falls back to the straight line where the arc is not defined: a zero vector, or two opposite ones
@@ -53,20 +57,20 @@ def interpolate_spherical(start: npt.NDArray[Floats], stop: npt.NDArray[Floats],
         return interpolate_linear(start, stop, count)
     t = steps(0.0, 1.0, count)[:, None]
     arc = (np.sin((1 - t) * angle) * start + np.sin(t * angle) * stop) / np.sin(angle)
-    points: npt.NDArray[Floats] = arc.astype(start.dtype)
+    points: npt.NDArray[Precision] = arc.astype(start.dtype)
     points[0], points[-1] = start, stop
     return points
 
 
 def interpolate_grid(
-    z_source: npt.NDArray[Floats],
-    z_target: npt.NDArray[Floats],
+    z_source: npt.NDArray[Precision],
+    z_target: npt.NDArray[Precision],
     loss_source: float,
     loss_target: float,
     features: int = 5,
     losses: int = 5,
     spherical: bool = False,
-) -> tuple[npt.NDArray[Floats], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[Precision], Floats]:
     """All combinations of the interpolated features and losses of one pair.
 
     Args:
@@ -79,7 +83,7 @@ def interpolate_grid(
         z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
     """
     interpolate = interpolate_spherical if spherical else interpolate_linear
-    z: npt.NDArray[Floats] = interpolate(z_source, z_target, features)
+    z: npt.NDArray[Precision] = interpolate(z_source, z_target, features)
     requested = steps(loss_source, loss_target, losses)
     return (
         np.broadcast_to(z, (losses, *z.shape)).copy(),
@@ -87,15 +91,13 @@ def interpolate_grid(
     )
 
 
-Encode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+Encode = Callable[[FloatArray, Floats, IntArray], FloatArray]
 """``encode(x (n, *sample), loss (n,), label (n,)) -> z (n, latent)``."""
-Decode = Callable[[FloatArray, npt.NDArray[np.float64], IntArray], FloatArray]
+Decode = Callable[[FloatArray, Floats, IntArray], FloatArray]
 """``decode(z (n, latent), loss (n,), label (n,)) -> x (n, *sample)``."""
 Score = Callable[[FloatArray, IntArray], Scores]
 """``score(x (n, *sample), label (n,)) -> Scores``: loss, prediction and confidence, measured by the classifier."""
-Calibrate = Callable[
-    [FloatArray, npt.NDArray[np.float64], IntArray], tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]
-]
+Calibrate = Callable[[FloatArray, Floats, IntArray], tuple[Floats, BoolArray]]
 """``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder
 for so that the measured loss is the requested one, and whether the loss axis reaches it."""
 
@@ -115,22 +117,22 @@ class PairGrid:
     """
 
     cells: FloatArray
-    requested: npt.NDArray[np.float64]
+    requested: Floats
     scores: Scores
-    real: npt.NDArray[np.bool_]
-    reached: npt.NDArray[np.bool_]
+    real: BoolArray
+    reached: BoolArray
     z: FloatArray
     given_back: FloatArray
 
     @property
-    def measured(self) -> npt.NDArray[np.float64]:
+    def measured(self) -> Floats:
         """``(losses, features)`` loss measured on each cell."""
         return self.scores.loss.reshape(self.requested.shape)
 
 
 def grid_of_pair(
     samples: FloatArray,
-    loss: npt.NDArray[np.float64],
+    loss: Floats,
     label: int,
     encode: Encode,
     decode: Decode,

@@ -15,11 +15,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
-
-Array = npt.NDArray[np.float64]
+from shiftlens.core.arrays import Floats, IntArray
 
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite, and fine steps there small
 ENDS = (0.005, 0.995)  # quantiles of the transformed loss that become positions 0 and 1
@@ -39,20 +36,20 @@ class LossScale:
     span: float
 
     @classmethod
-    def of(cls, loss: Array) -> LossScale:
+    def of(cls, loss: Floats) -> LossScale:
         """The scale on which these losses ``(n,)`` lie between 0 and 1, but for half a percent at each end."""
         low, high = np.quantile(np.log(np.maximum(loss, 0) + OFFSET), ENDS)
         return cls(float(low), max(float(high - low), 1e-3))
 
-    def position(self, loss: Array) -> Array:
+    def position(self, loss: Floats) -> Floats:
         """Positions of losses ``(n,)``, held inside `REACH`."""
         logs = np.log(np.maximum(np.asarray(loss, dtype=np.float64) + OFFSET, 1e-12))
-        positions: Array = np.clip((logs - self.low) / self.span, *REACH)
+        positions: Floats = np.clip((logs - self.low) / self.span, *REACH)
         return positions
 
-    def loss(self, position: Array) -> Array:
+    def loss(self, position: Floats) -> Floats:
         """The inverse of `position`; below position 0 it may give numbers below 0 nats: places, not losses."""
-        losses: Array = np.exp(self.low + self.span * np.asarray(position, dtype=np.float64)) - OFFSET
+        losses: Floats = np.exp(self.low + self.span * np.asarray(position, dtype=np.float64)) - OFFSET
         return losses
 
     @property
@@ -76,23 +73,23 @@ class LossAxis:
     """
 
     scale: LossScale
-    bends: Array
-    intercept: Array
-    slope: Array
+    bends: Floats
+    intercept: Floats
+    slope: Floats
 
-    def __call__(self, loss: Array, label: IntArray) -> Array:
+    def __call__(self, loss: Floats, label: IntArray) -> Floats:
         """The loss's part of the latents of n samples, ``(n, latent)``."""
         basis = hinges(self.scale.position(loss), self.bends)
-        part: Array = self.intercept[label] + np.einsum("nk,nkl->nl", basis, self.slope[label])
+        part: Floats = self.intercept[label] + np.einsum("nk,nkl->nl", basis, self.slope[label])
         return part
 
 
-def hinges(position: Array, bends: Array) -> Array:
+def hinges(position: Floats, bends: Floats) -> Floats:
     """``(n, 1 + B)``: the position, and what it exceeds each bend by."""
     return np.column_stack([position, np.maximum(position[:, None] - bends, 0.0)])
 
 
-def fit_observed(latent: Array, loss: Array, label: IntArray, classes: int, scale: LossScale) -> LossAxis:
+def fit_observed(latent: Floats, loss: Floats, label: IntArray, classes: int, scale: LossScale) -> LossAxis:
     """The mean of the latent given loss and label, over source ∪ target rows as they are (¶48).
 
     Args:
@@ -108,7 +105,7 @@ def fit_observed(latent: Array, loss: Array, label: IntArray, classes: int, scal
 
 
 def fit_randomised(
-    latent: Array, loss: Array, loss_before: Array, label: IntArray, classes: int, scale: LossScale
+    latent: Floats, loss: Floats, loss_before: Floats, label: IntArray, classes: int, scale: LossScale
 ) -> LossAxis:
     """What raising the loss by randomised changes does to the latent, straight along the transformed loss.
 
@@ -129,12 +126,12 @@ def fit_randomised(
 class _Found:
     """Coefficients: shared ``(P, k)``, intercept ``(classes, k)``, by_class ``(classes, Q, k)`` beside the shared."""
 
-    shared: Array
-    intercept: Array
-    by_class: Array
+    shared: Floats
+    intercept: Floats
+    by_class: Floats
 
 
-def _regress(latent: Array, shared: Array, varying: Array, label: IntArray, classes: int) -> _Found:
+def _regress(latent: Floats, shared: Floats, varying: Floats, label: IntArray, classes: int) -> _Found:
     """Least squares on shared columns ``(n, P)``, the class, and class × varying columns ``(n, Q)``.
 
     What a class has of its own is shrunk towards what all share, as if `CLASS_ROWS` rows spoke for the latter.
@@ -155,7 +152,7 @@ def _regress(latent: Array, shared: Array, varying: Array, label: IntArray, clas
     return _Found(weights[1:first], intercept, by_class)
 
 
-def _bends(position: Array) -> Array:
+def _bends(position: Floats) -> Floats:
     """Quantiles of the positions that lie apart from each other and from the ends by a twentieth at least."""
     chosen: list[float] = []
     for candidate in np.quantile(position, BENDS):

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault
-from shiftlens.core.causes.statistics import Floats, percentile_interval, wrapped
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.causes.statistics import percentile_interval, wrapped
 from shiftlens.core.results.results import Axes
 
 NO_GAP = 0.5

@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.job import Job
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Loss(Component):
 class LossWorker(Protocol):
     """``loss(probabilities (N, K), labels (N,) int or None) -> (N,) float64``, finite, small where right."""
 
-    def __call__(self, probabilities: npt.NDArray[np.float64], labels: IntArray | None) -> npt.NDArray[np.float64]: ...
+    def __call__(self, probabilities: Floats, labels: IntArray | None) -> Floats: ...
 
 
 SOURCE, TARGET, TRIAL = 0, 1, 2
@@ -169,14 +170,14 @@ class TrainingData:
     """
 
     batch: Callable[[IntArray], FloatArray]
-    loss: npt.NDArray[np.float64]
+    loss: Floats
     label: IntArray
     role: npt.NDArray[np.int8]
-    loss_before: npt.NDArray[np.float64]
+    loss_before: Floats
     sample_shape: tuple[int, ...]
     kind: str
     classes: int
-    predict: Callable[[FloatArray], npt.NDArray[np.float64]] | None = None
+    predict: Callable[[FloatArray], Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -252,7 +253,7 @@ class ConversionData:
 
     rows: TrainingData
     labelled: bool
-    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    predict: Callable[[FloatArray], Floats]
     generator: TrainedGenerator | None = None
 
 
@@ -351,9 +352,9 @@ class FactorWorker(Protocol):
     - ``refuses(x) -> str``: why this factor makes no sense for such samples; an empty string where it does.
     """
 
-    def measure(self, x: FloatArray) -> npt.NDArray[np.float64]: ...
+    def measure(self, x: FloatArray) -> Floats: ...
 
-    def shift(self, x: FloatArray, delta: npt.NDArray[np.float64], rng: np.random.Generator) -> FloatArray: ...
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray: ...
 
     def refuses(self, x: FloatArray) -> str: ...
 

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
-from shiftlens.core.data.scoring import Predict
+from shiftlens.core.arrays import Predict
 from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.job import Job
 from shiftlens.core.learning.networks import ClassifyingNetwork, network

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.job import Job

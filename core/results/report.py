@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.results.results import Results
 
 
@@ -29,4 +27,4 @@ class Report:
 
     results: Results
     settings: Mapping[str, Any]
-    arrays: Mapping[str, npt.NDArray[np.float32]]
+    arrays: Mapping[str, FloatArray]

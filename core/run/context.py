@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import AnyArray, FloatArray, IntArray, Predict
 from shiftlens.core.config.settings import Settings
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
-from shiftlens.core.data.scoring import Predict, Scores, join, probabilities_of, score_batch
+from shiftlens.core.data.domain import Domain
+from shiftlens.core.data.scoring import Scores, join, probabilities_of, score_batch
 from shiftlens.core.errors import InputError, ShiftlensError
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import (
@@ -151,7 +151,7 @@ class Context:
             outputs_of = function
         return lambda x: probabilities_of(outputs_of(x), output)
 
-    def open_classifier(self) -> Callable[[FloatArray], npt.NDArray[Any]]:
+    def open_classifier(self) -> Callable[[FloatArray], AnyArray]:
         """The bundle's classifier as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
         return self._opened(self.run.bundle / "classifier.onnx")
 
@@ -164,7 +164,7 @@ class Context:
         outputs_of = self._opened(path)
         return lambda x: probabilities_of(outputs_of(x), "logits")
 
-    def _opened(self, path: Path) -> Callable[[FloatArray], npt.NDArray[Any]]:
+    def _opened(self, path: Path) -> Callable[[FloatArray], AnyArray]:
         from shiftlens.export.session import Session
 
         session = Session(path, device=self.general.device)
@@ -241,7 +241,7 @@ class Context:
         losses = [scores[role].loss for role in DOMAINS]
         before, labels = list(losses), [self.generator_labels(role) for role in DOMAINS]
         roles = [np.full(len(source), SOURCE, np.int8), np.full(len(target), TARGET, np.int8)]
-        trial: npt.NDArray[Any] | None = None
+        trial: AnyArray | None = None
         if with_trial and "trial-x" in self.run.arrays:
             trial, rows = self.run.arrays["trial-x"], self.run.arrays["trial-rows"]
             losses.append(np.array(rows["loss"]))

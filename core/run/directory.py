@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import yaml
 from filelock import FileLock, Timeout
 
+from shiftlens.core.arrays import AnyArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import save_array, sha256_of, write_text
 from shiftlens.core.results.report import Report
@@ -63,17 +63,17 @@ class Record:
         )
 
 
-class Arrays(Mapping[str, npt.NDArray[Any]]):
+class Arrays(Mapping[str, AnyArray]):
     """The run's arrays by name, memory-mapped when asked for: ``arrays["cells"]`` is ``arrays/cells.npy``."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+    def __getitem__(self, name: str) -> AnyArray:
         path = self.folder / f"{name}.npy"
         if not path.is_file():
             raise KeyError(name)
-        loaded: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        loaded: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
         return loaded
 
     def __iter__(self) -> Iterator[str]:
@@ -82,7 +82,7 @@ class Arrays(Mapping[str, npt.NDArray[Any]]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def save(self, name: str, array: npt.NDArray[Any]) -> str:
+    def save(self, name: str, array: AnyArray) -> str:
         """Write an array whole; returns its path inside the run directory."""
         save_array(self.folder / f"{name}.npy", array)
         return f"arrays/{name}.npy"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import ProvidedClassifier
 from shiftlens.core.job import Job, Progress, silent
@@ -53,12 +52,12 @@ class ClassifierSubject(Subject):
         return self.provide(self.home)
 
     @cached_property
-    def outputs(self) -> npt.NDArray[Any]:
+    def outputs(self) -> AnyArray:
         """Outputs for the first samples."""
         return run(self.provided, self.source.batch(slice(0, LOOKED_AT)))
 
 
-def run(provided: ProvidedClassifier, x: FloatArray) -> npt.NDArray[Any]:
+def run(provided: ProvidedClassifier, x: FloatArray) -> AnyArray:
     """The classifier's raw outputs ``(N, K)``."""
     from shiftlens.export.session import Session
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import AnyArray, FloatArray, IntArray
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, Converter, TrainedConverter, TrainingData
 from shiftlens.core.job import Job, Progress, silent
@@ -77,9 +76,9 @@ def without_trial(data: TrainingData) -> TrainingData:
     )  # fmt: skip
 
 
-def given(trained: TrainedConverter, rows: TrainingData, places: IntArray) -> dict[str, npt.NDArray[Any]]:
+def given(trained: TrainedConverter, rows: TrainingData, places: IntArray) -> dict[str, AnyArray]:
     """The module's inputs by name."""
-    inputs: dict[str, npt.NDArray[Any]] = {"x": rows.batch(places)}
+    inputs: dict[str, AnyArray] = {"x": rows.batch(places)}
     return {**inputs, "label": rows.label[places]} if trained.needs_label else inputs
 
 
@@ -146,7 +145,7 @@ def exports_to_onnx(subject: ConverterSubject) -> None:
 
     module, path = subject.trained.module, subject.folder() / "converter.onnx"
 
-    def inputs(batch: int) -> dict[str, npt.NDArray[Any]]:
+    def inputs(batch: int) -> dict[str, AnyArray]:
         return given(subject.trained, subject.data.rows, subject.places[:batch])
 
     example = inputs(8)

@@ -8,9 +8,8 @@ from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.core.testing.realdata import image_sets, odd_samples, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
@@ -57,8 +56,8 @@ class FactorSubject(Subject):
         raise LeftOut(f"it refuses the kit's samples ({'; '.join(refusals)}): bring some of yours, samples=x")
 
     @cached_property
-    def values(self) -> npt.NDArray[np.float64]:
-        values: npt.NDArray[np.float64] = self.made.measure(self.x)
+    def values(self) -> Floats:
+        values: Floats = self.made.measure(self.x)
         return values
 
     @property

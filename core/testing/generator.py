@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import TRIAL, Generator, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job, Progress, silent

@@ -6,18 +6,16 @@ from functools import cache
 from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import Loss
 from shiftlens.core.testing.realdata import NearestMean, samples
 from shiftlens.core.testing.rules import Subject, expect, rule
 
-Values = npt.NDArray[np.float64]
-
 
 @cache
-def _scored() -> tuple[Values, npt.NDArray[np.int64]]:
+def _scored() -> tuple[Floats, IntArray]:
     """Probabilities ``(450, 10)`` of a real classifier on the digits, and their labels."""
     x, label = samples("image")
     return NearestMean(x[:200], label[:200])(x), label
@@ -27,8 +25,8 @@ def _needs_labels(subject: Subject) -> bool:
     return cast(Loss, subject.component).needs_labels
 
 
-def _of(subject: Subject, p: Values, label: npt.NDArray[np.int64]) -> Values:
-    values: Values = subject.worker()(p, label)
+def _of(subject: Subject, p: Floats, label: IntArray) -> Floats:
+    values: Floats = subject.worker()(p, label)
     return values
 
 

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 import shiftlens
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.grid.fidelity import fidelity
 from shiftlens.core.grid.interpolate import steps
 from shiftlens.core.results.report import Report

@@ -13,7 +13,8 @@ from functools import cache
 
 import numpy as np
 
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.host.kinds import SOURCE, TARGET, TRIAL, TrainingData
 
 COUNT = 150  # samples of each domain

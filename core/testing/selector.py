@@ -6,7 +6,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.data.scoring import UNLABELLED, Scores
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import SOURCE, TARGET, Candidates, Pair

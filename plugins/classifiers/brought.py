@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BeforeValidator, Field, PositiveFloat
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray, Floats
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, ExportError
 from shiftlens.core.host.kinds import ComponentSettings, ProvidedClassifier
 from shiftlens.core.job import Job
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("shiftlens")
 
-Run = Callable[[FloatArray], npt.NDArray[Any]]
+Run = Callable[[FloatArray], AnyArray]
 ClassName = Annotated[str, BeforeValidator(str)]  # YAML reads a bare 7 as a number
 
 
@@ -67,7 +67,7 @@ def normalised(run: Run, normalise: Normalise | None) -> Run:
     if normalise is None:
         return run
 
-    def run_normalised(x: FloatArray) -> npt.NDArray[Any]:
+    def run_normalised(x: FloatArray) -> AnyArray:
         shape = (1, -1, *[1] * (x.ndim - 2))
         mean = np.asarray(normalise.mean, dtype=np.float32).reshape(shape)
         std = np.asarray(normalise.std, dtype=np.float32).reshape(shape)
@@ -94,7 +94,7 @@ def check_outputs(name: str, run: Run, source: Domain) -> None:
         )
 
 
-def _outputs(name: str, run: Run, x: FloatArray) -> npt.NDArray[np.float64]:
+def _outputs(name: str, run: Run, x: FloatArray) -> Floats:
     try:
         outputs = np.asarray(run(x))
     except Exception as error:  # the user's own code, which may raise anything
@@ -122,9 +122,9 @@ def provide_module(
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
-    def on_array(x: FloatArray) -> npt.NDArray[Any]:
+    def on_array(x: FloatArray) -> AnyArray:
         with torch.no_grad():
-            outputs: npt.NDArray[Any] = module(torch.from_numpy(np.ascontiguousarray(x))).numpy()
+            outputs: AnyArray = module(torch.from_numpy(np.ascontiguousarray(x))).numpy()
         return outputs
 
     check_normalise(settings.normalise, source)

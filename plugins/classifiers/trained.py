@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.data.domain import Domain, IntArray
+from shiftlens.core.arrays import IntArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.labels import class_names
 from shiftlens.core.errors import InputError, TrainingError
 from shiftlens.core.files import whole

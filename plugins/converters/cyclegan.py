@@ -29,7 +29,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool1d, adaptive_avg_pool2d, cross_entropy, relu
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, TrainedConverter, TrainingData
 from shiftlens.core.job import Job

@@ -13,11 +13,10 @@ is lost, the class must be known, and a shift that is no linear map of the laten
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import (
     SOURCE,
@@ -35,8 +34,6 @@ HELD_OUT = 10  # one in so many target samples is left out of the fit,
 MOST_HELD_OUT = 512  # at most so many
 FEWEST = 10  # samples of a domain
 SMALLEST = 1e-4  # of the mean variance, added to every direction so that its root can be inverted
-
-Array = npt.NDArray[np.float64]
 
 
 class LatentTransport:
@@ -73,7 +70,7 @@ class LatentTransport:
 
 def _latents(
     generator: TrainedGenerator, rows: TrainingData, places: IntArray, loss: float, job: Job, before: int, total: int
-) -> Array:
+) -> Floats:
     found = []
     for start in range(0, len(places), ROWS_PER_CALL):
         here = places[start : start + ROWS_PER_CALL]
@@ -85,8 +82,8 @@ def _latents(
 
 
 def transport_maps(
-    target: Array, target_label: IntArray, source: Array, source_label: IntArray, classes: int
-) -> tuple[Array, Array, Array]:
+    target: Floats, target_label: IntArray, source: Floats, source_label: IntArray, classes: int
+) -> tuple[Floats, Floats, Floats]:
     """One optimal map per class between Gaussians fitted to latents ``(n, latent)``.
 
     The covariance of a class is drawn towards that of all classes, which counts as ``latent`` further samples; a class
@@ -110,7 +107,7 @@ def transport_maps(
     return np.stack([_map(t, s) for t, s in zip(spread_t, spread_s, strict=True)]), means_t, means_s
 
 
-def _moments(z: Array, label: IntArray, classes: int) -> tuple[Array, Array, IntArray]:
+def _moments(z: Floats, label: IntArray, classes: int) -> tuple[Floats, Floats, IntArray]:
     """Mean ``(classes, latent)`` and covariance ``(classes, latent, latent)`` of each class, and its samples."""
     latent = z.shape[1]
     counts = np.bincount(label, minlength=classes)
@@ -127,16 +124,16 @@ def _moments(z: Array, label: IntArray, classes: int) -> tuple[Array, Array, Int
     return means, covariances, counts
 
 
-def _map(target: Array, source: Array) -> Array:
+def _map(target: Floats, source: Floats) -> Floats:
     """The symmetric matrix that carries one covariance onto the other."""
     root, inverse = _root(target), np.linalg.inv(_root(target))
-    moved: Array = inverse @ _root(root @ source @ root) @ inverse
+    moved: Floats = inverse @ _root(root @ source @ root) @ inverse
     return moved
 
 
-def _root(matrix: Array) -> Array:
+def _root(matrix: Floats) -> Floats:
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    root: Array = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    root: Floats = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
     return root
 
 
@@ -147,7 +144,9 @@ class _Converter(nn.Module):
     of_target: Tensor
     of_source: Tensor
 
-    def __init__(self, generator: TrainedGenerator, loss: float, matrix: Array, target: Array, source: Array) -> None:
+    def __init__(
+        self, generator: TrainedGenerator, loss: float, matrix: Floats, target: Floats, source: Floats
+    ) -> None:
         super().__init__()
         self.encoder, self.decoder, self.loss = generator.encoder, generator.decoder, loss
         for name, value in (("matrix", matrix), ("of_target", target), ("of_source", source)):

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 
 def hue_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -27,7 +26,7 @@ def hue_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     return np.mod(sixths, 6), top, spread
 
 
-def turned(x: FloatArray, degrees: Values) -> FloatArray:
+def turned(x: FloatArray, degrees: Floats) -> FloatArray:
     """Every pixel's hue turned by its sample's angle; lightness and chroma stay."""
     hue, top, spread = hue_of(x)
     hue = hue + pixels.per_sample(degrees / 60, hue)
@@ -47,7 +46,7 @@ class Hue:
     period: float | None = 360.0
     span: float = 60.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 360); NaN for images without colour."""
         if x.shape[1] != 3:
             return np.full(len(x), np.nan)
@@ -62,7 +61,7 @@ class Hue:
         degrees = np.mod(np.rad2deg(np.arctan2(north, east)), 360)
         return np.where(np.hypot(east, north) < pixels.GREY / 2, np.nan, degrees)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         ground = figure.ground[:, :, None, None]
         # The ground's part of every pixel is put back: (1 - mask) of the turned ground becomes the old ground again.
@@ -82,7 +81,7 @@ class Saturation:
     period: float | None = None
     span: float = -0.2
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; 0 for grey images."""
         # Smoothed first, for noise has colours of its own.
         calm = pixels.smoothed(x, first=2)
@@ -92,14 +91,14 @@ class Saturation:
         weight = (spread * top).sum((1, 2), dtype=np.float64)
         return np.where(weight > 1e-9, strong / np.maximum(weight, 1e-9), 0)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         light, spread = pixels.lightness(x), pixels.chroma(x)
         # What the colour solid allows: full chroma is reached where the nearer end of lightness is.
         room = np.maximum(2 * np.minimum(light, 1 - light) / np.maximum(spread, 1e-6), 1)
         middle = light[:, None]
         away = x - middle
 
-        def change(strength: Values) -> FloatArray:
+        def change(strength: Floats) -> FloatArray:
             factor = np.minimum(pixels.per_sample(1 + strength, light), room)
             return pixels.clipped(middle + away * factor[:, None])
 

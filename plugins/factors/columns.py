@@ -11,9 +11,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import ComponentSettings, Factor
-from shiftlens.plugins.factors.pixels import Values
 
 
 class ColumnSettings(ComponentSettings):
@@ -32,11 +31,11 @@ class ColumnWorker:
     def __init__(self, settings: ColumnSettings) -> None:
         self.column = settings.column
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N, F)`` to ``(N,)``."""
         return x[:, self.column].astype(np.float64)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         changed = x.copy()
         changed[:, self.column] += delta.astype(np.float32)
         return changed

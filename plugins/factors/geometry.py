@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 ROUND = 0.1  # figures less elongated than this, and photographs with less of a grid, have no direction
 SMALLEST = 16  # px of a photograph's shorter side
@@ -20,7 +19,7 @@ FAINT = 0.2  # part of the figure's distance from the ground below which a pixel
 PER_DOUBLING = 0.036  # of the image's size: what a zoom to double size moves the spread of detail by, on CIFAR-10
 
 
-def moved(x: FloatArray, figure: pixels.Figure, inverse: Values, centre: Values, offset: Values) -> FloatArray:
+def moved(x: FloatArray, figure: pixels.Figure, inverse: Floats, centre: Floats, offset: Floats) -> FloatArray:
     """Resample: the pixel at ``p`` becomes the value at ``inverse @ (p - centre - offset) + centre``.
 
     Args:
@@ -73,17 +72,17 @@ def cubic(part: FloatArray) -> FloatArray:
     return np.asarray(sixfold / 6, dtype=np.float32)
 
 
-def unturned(count: int) -> Values:
+def unturned(count: int) -> Floats:
     """``(N, 2, 2)`` identities."""
     return np.tile(np.eye(2), (count, 1, 1))
 
 
-def middle(x: FloatArray) -> Values:
+def middle(x: FloatArray) -> Floats:
     """``(N, 2)`` centre of the image (row, column)."""
     return np.tile((np.array(x.shape[2:]) - 1) / 2, (len(x), 1))
 
 
-def moments(figure: pixels.Figure) -> tuple[Values, Values]:
+def moments(figure: pixels.Figure) -> tuple[Floats, Floats]:
     """Centroid ``(N, 2)`` as (row, column) and covariance ``(N, 2, 2)`` in px² of the figure."""
     weight = np.maximum(figure.calm - FAINT, 0).astype(np.float64)
     total = np.maximum(weight.sum((1, 2)), 1e-9)
@@ -108,7 +107,7 @@ class Rotation:
     period: float | None = 180.0
     span: float = 15.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)``; NaN for round figures and for photographs without a grid of edges."""
         figure = pixels.figure(x)
         _, covariance = moments(figure)
@@ -119,7 +118,7 @@ class Rotation:
         grid, clear = edge_grid(pixels.lightness(x))
         return np.where(figure.plain, np.where(stretch < ROUND, np.nan, longer), np.where(clear < ROUND, np.nan, grid))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         centroid, _ = moments(figure)
         centre = np.where(figure.plain[:, None], centroid, middle(x))
@@ -132,7 +131,7 @@ class Rotation:
         return "most samples are round or without edges, so no direction can be told" if _mostly_nan(self, x) else ""
 
 
-def edge_grid(light: FloatArray) -> tuple[Values, Values]:
+def edge_grid(light: FloatArray) -> tuple[Floats, Floats]:
     """Turn of the level and plumb edges in degrees [-45, 45), anticlockwise, and how clear it is in [0, 1]."""
     down = (light[:, 2:, 1:-1] - light[:, :-2, 1:-1]).astype(np.float64)
     across = (light[:, 1:-1, 2:] - light[:, 1:-1, :-2]).astype(np.float64)
@@ -154,13 +153,13 @@ class Position:
     def __init__(self, axis: int) -> None:
         self.axis = axis  # 0: rows, 1: columns
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)``; NaN where there is no plain ground."""
         figure = pixels.figure(x)
         centre, _ = moments(figure)
         return np.where(figure.plain, (centre - middle(x))[:, self.axis], np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         offset = np.zeros((len(x), 2))
         offset[:, self.axis] = np.clip(delta, -x.shape[2 + self.axis] / 2, x.shape[2 + self.axis] / 2)
         return moved(x, pixels.figure(x), unturned(len(x)), middle(x), offset)
@@ -183,16 +182,16 @@ class Scale:
     period: float | None = None
     span: float = 1.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)``; NaN for flat images."""
         return self._size(x, pixels.figure(x))
 
-    def _size(self, x: FloatArray, figure: pixels.Figure) -> Values:
+    def _size(self, x: FloatArray, figure: pixels.Figure) -> Floats:
         _, covariance = moments(figure)
         size = 2 * np.sqrt(np.maximum(covariance[:, 0, 0] + covariance[:, 1, 1], 0))
         return np.where(figure.plain, size, detail_spread(pixels.lightness(x)))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         centroid, _ = moments(figure)
         centre = np.where(figure.plain[:, None], centroid, middle(x))
@@ -210,7 +209,7 @@ class Scale:
         return "the samples are flat: nothing in them has a size" if _mostly_nan(self, x) else ""
 
 
-def detail_spread(light: FloatArray) -> Values:
+def detail_spread(light: FloatArray) -> Floats:
     """Twice the root mean square distance of the gradients from the centre, ``(N,)`` in px; NaN for flat images."""
     calm = pixels.noise_free(light, first=1)
     down, across = np.diff(calm, axis=1)[:, :, :-1], np.diff(calm, axis=2)[:, :-1]

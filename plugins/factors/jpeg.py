@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values, cosines
+from shiftlens.plugins.factors.pixels import cosines
 
 BLOCK = 8
 ASIDE = 2  # px that blocks are cut aside for comparison
@@ -58,7 +58,7 @@ def joined(coefficients: FloatArray) -> FloatArray:
     return np.asarray(whole, dtype=np.float32)
 
 
-def compressed(x: FloatArray, quality: Values) -> FloatArray:
+def compressed(x: FloatArray, quality: Floats) -> FloatArray:
     """Each image as a JPEG file of that quality would give it back, ``(N, C, H, W)``; C is 1 or 3."""
     height, width = x.shape[2:]
     unit = BLOCK if x.shape[1] == 1 else 2 * BLOCK
@@ -108,17 +108,17 @@ class Jpeg:
     period: float | None = None
     span: float = 0.2
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)``: about 0 where there was no compression, towards 1 where little is left; NaN without detail."""
         return missing_detail(luma_of(x))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
-        def quality(strength: Values) -> Values:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
+        def quality(strength: Floats) -> Floats:
             return BEST * (WORST / BEST) ** strength
 
         luma = luma_of(x)[:, None]  # all that the measure sees
 
-        def measured(strength: Values) -> Values:
+        def measured(strength: Floats) -> Floats:
             return missing_detail(compressed(luma, quality(strength))[:, 0])
 
         start = missing_detail(luma[:, 0])
@@ -140,7 +140,7 @@ def luma_of(x: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("c,nchw->nhw", weights, x, optimize=True))
 
 
-def missing_detail(luma: FloatArray) -> Values:
+def missing_detail(luma: FloatArray) -> Floats:
     """One minus the detail in the blocks over the detail in blocks cut a little aside, ``(N,)``."""
     rows, columns = (size // BLOCK * BLOCK for size in luma.shape[1:])
     if min(rows, columns) < 2 * BLOCK:
@@ -161,7 +161,7 @@ def missing_detail(luma: FloatArray) -> Values:
     return np.where(beside > 1e-4, 1 - inside / np.maximum(beside, 1e-4), np.nan)
 
 
-def detail(luma: FloatArray) -> Values:
+def detail(luma: FloatArray) -> Floats:
     """Mean size of the finer cosine coefficients of each 8 × 8 block, ``(N, H / 8, W / 8)``."""
     fine = np.add.outer(np.arange(BLOCK), np.arange(BLOCK)) >= 4
     return np.asarray(np.abs(blocks(luma))[..., fine].mean(-1), dtype=np.float64)

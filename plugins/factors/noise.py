@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 MEDIAN_TO_SD = 1.4826  # of a normal distribution
 MOST = 0.5  # the strongest noise added to images, as a share of the full range
@@ -27,20 +26,20 @@ class Noise:
     period: float | None = None
     span: float = 0.05
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)``, 0 for noiseless samples; NaN where an axis is too short."""
         if min(x.shape[2:]) < SHORTEST:
             return np.full(len(x), np.nan)
         rough = np.abs(second_differences(x)).reshape(len(x), -1)
         return np.median(rough, axis=1).astype(np.float64) * MEDIAN_TO_SD
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         bounded = x.ndim == 4
         added = rng.standard_normal(x.shape, dtype=np.float32)
         fine = x - pixels.smoothed(x, first=2)
         raised = pixels.per_sample(delta, x) > 0
 
-        def change(strength: Values) -> FloatArray:
+        def change(strength: Floats) -> FloatArray:
             size = pixels.per_sample(np.abs(strength), x)
             # Less: fine detail is shrunk towards zero by at most ``size``, so that edges stay and noise goes.
             changed = np.where(raised, x + size * added, x - np.clip(fine, -size, size)).astype(np.float32)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 WINDOW = 3  # px
 SMALLEST = 16  # px of the shorter side
@@ -28,20 +27,20 @@ class Occlusion:
     period: float | None = None
     span: float = 0.15
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]."""
         if min(x.shape[2:]) < WINDOW:
             return np.full(len(x), np.nan)
         return share(flat(x))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         count, _, height, width = x.shape
         turn = np.exp(rng.uniform(-0.4, 0.4, count))  # height over width
         where = rng.random((2, count))
         before = flat(x)
         start = share(before)
 
-        def patch(area: Values) -> pixels.Mask:
+        def patch(area: Floats) -> pixels.Mask:
             """``(N, H, W)`` a rectangle that covers the share ``area`` of the image."""
             tall = np.minimum(np.rint(height * np.sqrt(area * turn)), height)
             broad = np.minimum(np.rint(area * height * width / np.maximum(tall, 1)), width)
@@ -51,7 +50,7 @@ class Occlusion:
             in_columns = (columns >= first_column[:, None]) & (columns < (first_column + broad)[:, None])
             return np.asarray(in_rows[:, :, None] & in_columns[:, None])
 
-        def measured(area: Values) -> Values:
+        def measured(area: Floats) -> Floats:
             return share(before | patch(area))
 
         limit = np.where(delta > 0, MOST, 0.0)
@@ -67,7 +66,7 @@ class Occlusion:
         return ""
 
 
-def share(mask: pixels.Mask) -> Values:
+def share(mask: pixels.Mask) -> Floats:
     """Part of the area that a mask ``(N, H, W)`` covers, ``(N,)``."""
     return np.asarray(mask.mean((1, 2)), dtype=np.float64)
 

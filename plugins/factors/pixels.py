@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from functools import cache, reduce
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, Reals
 
-Values = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+Mask = BoolArray
 
 GREY = 0.02  # mean chroma below which an image counts as grey
 FIGURES = 0.6  # share of samples on a plain ground from which a set counts as figures
@@ -48,7 +46,7 @@ def chroma(x: FloatArray) -> FloatArray:
     return highest(x) - lowest(x)
 
 
-def per_sample(values: npt.NDArray[np.floating], x: FloatArray) -> FloatArray:
+def per_sample(values: Reals, x: FloatArray) -> FloatArray:
     """``(N,)`` as float32 with axes of length one, to be broadcast over ``x``."""
     return values.astype(np.float32).reshape(-1, *[1] * (x.ndim - 1))
 
@@ -130,7 +128,7 @@ def firm(mask: FloatArray) -> FloatArray:
     return np.asarray(np.clip(2 * mask - 0.5, 0, 1), dtype=np.float32)
 
 
-def light_and_dark(light: FloatArray) -> tuple[Values, Values]:
+def light_and_dark(light: FloatArray) -> tuple[Floats, Floats]:
     """Lightness of the light and of the dark parts, each ``(N,)``.
 
     A threshold in the middle between the two parts' means (Ridler and Calvard) parts the pixels; each part's distance
@@ -170,8 +168,8 @@ def photographs(x: FloatArray) -> bool:
 
 
 def strength_reaching(
-    goal: Values, start: Values, limit: Values, measured: Callable[[Values], Values], evaluations: int = 7
-) -> Values:
+    goal: Floats, start: Floats, limit: Floats, measured: Callable[[Floats], Floats], evaluations: int = 7
+) -> Floats:
     """Per sample the strength, between 0 and ``limit``, at which a measure comes closest to its goal.
 
     False position (the Illinois variant) on all samples at once. Where the goal lies beyond what ``limit`` reaches,
@@ -188,7 +186,7 @@ def strength_reaching(
     far, far_miss = limit.copy(), measured(limit) - goal
     best, best_miss = near.copy(), np.abs(near_miss)
 
-    def keep(strength: Values, miss: Values) -> None:
+    def keep(strength: Floats, miss: Floats) -> None:
         better = np.abs(miss) < best_miss  # False for NaN
         best[better], best_miss[better] = strength[better], np.abs(miss)[better]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors.pixels import strength_reaching
-from shiftlens.plugins.factors.series_parts import Values, ground, per_sample, put_back, rest
+from shiftlens.plugins.factors.series_parts import ground, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import transposed
 
 SHORTEST_TONE = 256  # values below which a series has too few frames for the vocoder
@@ -33,7 +33,7 @@ class Pitch:
 
     span: float = 3.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in semitones above one wave over the whole series; NaN for constant series."""
         power = np.square(np.abs(np.fft.rfft(rest(x), axis=2))[:, :, 1:]).mean(1, dtype=np.float64)  # (N, T // 2)
         weight = power**2
@@ -41,7 +41,7 @@ class Pitch:
         total = weight.sum(1)
         return np.where(total > 1e-30, weight @ height / np.maximum(total, 1e-30), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         ratio = 2 ** (np.clip(delta, -OCTAVE, OCTAVE) / 12)
         quiet = ground(x)
         changed = quiet + transposed(x - quiet, ratio)
@@ -66,11 +66,11 @@ class Bandwidth:
 
     span: float = -10.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in % of the highest frequency; NaN for constant series."""
         return edge(np.abs(_transform(rest(x))).mean(1))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         around = rest(x)
         spectrum = _transform(around)
         size = np.abs(spectrum).mean(1)  # (N, T)
@@ -78,7 +78,7 @@ class Bandwidth:
         start = edge(size)
         middle = np.nan_to_num(start, nan=50)[:, None].astype(np.float32) / 400  # a quarter of the edge
 
-        def gain(strength: Values) -> FloatArray:
+        def gain(strength: Floats) -> FloatArray:
             """``(N, T)``; negative: octaves that the low-pass comes down, positive: the power of the tilt."""
             s = strength.astype(np.float32)[:, None]
             low_pass = 1 / np.sqrt(1 + (frequency / np.exp2(1 + np.minimum(s, 0))) ** (2 * STEEP))
@@ -96,7 +96,7 @@ class Bandwidth:
         return ""
 
 
-def edge(size: FloatArray) -> Values:
+def edge(size: FloatArray) -> Floats:
     """Where the running sum of ``(N, T)`` magnitudes passes its `EDGE`, in % of ``T``, between the bins."""
     total = np.cumsum(size, axis=1, dtype=np.float64)
     goal = EDGE * total[:, -1:]

@@ -7,16 +7,13 @@ exactly as they were. All series are ``(N, C, T)`` float32 of any range; what co
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
-
-Values = npt.NDArray[np.float64]
+from shiftlens.core.arrays import FloatArray, Floats, Reals
 
 PIECES = 64  # an envelope follows changes as short as this part of the length
 
 
-def per_sample(values: npt.NDArray[np.floating]) -> FloatArray:
+def per_sample(values: Reals) -> FloatArray:
     """``(N,)`` as float32 ``(N, 1, 1)``, to be broadcast over series."""
     return values.astype(np.float32)[:, None, None]
 
@@ -26,7 +23,7 @@ def ramp(length: int) -> FloatArray:
     return np.linspace(-0.5, 0.5, length, dtype=np.float32)
 
 
-def line(x: FloatArray) -> tuple[Values, Values]:
+def line(x: FloatArray) -> tuple[Floats, Floats]:
     """Level and rise from end to end of the least-squares line through each channel, each ``(N, C)``."""
     time = ramp(x.shape[2]).astype(np.float64)
     return x.mean(2, dtype=np.float64), x @ (time / (time @ time))
@@ -38,7 +35,7 @@ def rest(x: FloatArray) -> FloatArray:
     return x - level.astype(np.float32)[:, :, None] - rise.astype(np.float32)[:, :, None] * ramp(x.shape[2])
 
 
-def loudness(x: FloatArray) -> Values:
+def loudness(x: FloatArray) -> Floats:
     """``(N,)`` power of the loud parts: the mean power, weighted with the power itself, so silence hardly counts.
 
     0 for straight lines.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors.series_parts import Values, envelope, ground, highest, per_sample, put_back, rest
+from shiftlens.plugins.factors.series_parts import envelope, ground, highest, per_sample, put_back, rest
 from shiftlens.plugins.factors.series_vocoder import stretched
 
 SHORTEST_SOUND = 256  # values below which a series has too few frames for the vocoder
@@ -31,7 +30,7 @@ class Delay:
     period: float = 100.0
     span: float = 5.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in % of the length, from 0 to 100 in a circle; NaN where the series is as high everywhere."""
         upper = highest(x)
         length = x.shape[2]
@@ -40,7 +39,7 @@ class Delay:
         clear = np.abs(wave) > CLEAR * np.maximum(around, 1e-9)
         return np.where(clear, np.mod(np.angle(wave) * 50 / np.pi, 100), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         steps = delta * x.shape[2] / 100
         # What is held at one edge and lost at the other counts in the measure, too: one trial tells how much.
         tried = np.where(np.abs(steps) < 1, np.copysign(1, steps), np.round(steps)).astype(np.int64)
@@ -57,7 +56,7 @@ class Delay:
         return ""
 
 
-def moved_by(x: FloatArray, steps: npt.NDArray[np.int64]) -> FloatArray:
+def moved_by(x: FloatArray, steps: IntArray) -> FloatArray:
     """Each series ``steps`` ``(N,)`` later; the value at the edge is held."""
     length = x.shape[2]
     times = np.clip(np.arange(length) - steps[:, None], 0, length - 1)  # (N, T)
@@ -73,12 +72,12 @@ class Speed:
 
     span: float = 0.25
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in doublings, 0 for an event that fills the series; NaN for constant series."""
         filled = event_share(envelope(x))
         return np.where(filled > 0, -np.log2(np.where(filled > 0, filled, 1)), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         ratio = 2 ** np.clip(delta, -FASTEST, FASTEST)
         shape = envelope(x)
         onset = np.argmax(shape > ONSET * shape.max(1, keepdims=True), axis=1)
@@ -94,7 +93,7 @@ class Speed:
         return ""
 
 
-def event_share(shape: FloatArray) -> Values:
+def event_share(shape: FloatArray) -> Floats:
     """``(N,)``: part of the length of an envelope ``(N, T)`` that the event fills; 0 for constant series."""
     power = np.square(shape, dtype=np.float64)
     squares = np.einsum("nt,nt->n", power, power)
@@ -111,13 +110,13 @@ class Missing:
 
     span: float = 0.1
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN for straight lines."""
         holes, active = holes_of(x)
         count = active.sum(1)
         return np.where(count > 0, holes.sum(1) / np.maximum(count, 1), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         holes, active = holes_of(x)
         wanted = np.nan_to_num(delta * active.sum(1))  # values to drop, or to fill
         filled = filled_up(x, holes, np.round(np.maximum(-wanted, 0)))
@@ -136,7 +135,7 @@ def shortest_hole(length: int) -> int:
     return max(4, length // 100)
 
 
-def holes_of(x: FloatArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+def holes_of(x: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Which values are missing, and which lie between the first and the last movement, both ``(N, T)``."""
     length = x.shape[2]
     spread = rest(x).std(2)  # (N, C)
@@ -154,7 +153,7 @@ def holes_of(x: FloatArray) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_
     return straight & active, active
 
 
-def run_ends(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def run_ends(mask: BoolArray) -> tuple[IntArray, IntArray]:
     """First and last place of the run of True that each place of ``(N, T)`` is in; of use only where it is True."""
     places = np.arange(mask.shape[1])
     first = np.maximum.accumulate(np.where(mask, -1, places), axis=1) + 1
@@ -162,7 +161,7 @@ def run_ends(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int64], npt.ND
     return first, last
 
 
-def filled_up(x: FloatArray, holes: npt.NDArray[np.bool_], count: Values) -> FloatArray:
+def filled_up(x: FloatArray, holes: BoolArray, count: Floats) -> FloatArray:
     """``x`` with the first ``count`` ``(N,)`` missing values of each series filled from both sides, mirrored."""
     length = x.shape[2]
     first, last = run_ends(holes)
@@ -174,7 +173,7 @@ def filled_up(x: FloatArray, holes: npt.NDArray[np.bool_], count: Values) -> Flo
     return np.where(chosen[:, None], (1 - part) * before + part * after, x)
 
 
-def _dropouts(allowed: npt.NDArray[np.bool_], wanted: Values, rng: np.random.Generator) -> npt.NDArray[np.bool_]:
+def _dropouts(allowed: BoolArray, wanted: Floats, rng: np.random.Generator) -> BoolArray:
     """Random runs among the allowed places ``(N, T)``, ``wanted`` ``(N,)`` of them on average.
 
     The allowed places, counted through, are parted evenly, and each part gets one run at a random place.

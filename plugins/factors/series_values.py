@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors.series_parts import Values, line, loudness, per_sample, ramp
+from shiftlens.plugins.factors.series_parts import line, loudness, per_sample, ramp
 
 
 class Level:
     """Mean of all values; changed by adding the same to each, as an offset of the sensor does."""
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in the samples' own unit."""
         return np.asarray(line(x)[0].mean(1))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         return x + per_sample(delta)
 
     def refuses(self, x: FloatArray) -> str:
@@ -31,11 +31,11 @@ class Level:
 class Trend:
     """Rise of the least-squares line from the first to the last value; changed by adding a ramp around the middle."""
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in the samples' own unit; mean of the channels."""
         return np.asarray(line(x)[1].mean(1))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         return x + per_sample(delta) * ramp(x.shape[2])
 
     def refuses(self, x: FloatArray) -> str:
@@ -50,12 +50,12 @@ class Amplitude:
 
     span: float = 6.0  # twice as loud
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in dB, 0 for a power of one squared unit of the samples; NaN for constant series."""
         power = loudness(x)
         return np.where(power > 0, 10 * np.log10(np.where(power > 0, power, 1)), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         around: FloatArray = x - x.mean(2, keepdims=True)
         return x + per_sample(10 ** (delta / 20) - 1) * around
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.data.domain import FloatArray
-
-Values = npt.NDArray[np.float64]
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 
 CHUNK = 2**19  # values at once, so that the frames take some dozen megabytes
 OVERLAP = 4  # frames over each value
@@ -23,7 +21,7 @@ def frame_size(length: int) -> int:
     return int(2 ** np.clip(np.round(np.log2(length / 16)), 6, 11))
 
 
-def stretched(x: FloatArray, ratio: Values, anchor: Values) -> FloatArray:
+def stretched(x: FloatArray, ratio: Floats, anchor: Floats) -> FloatArray:
     """Each series ``(N, C, T)`` played ``ratio`` times as fast at the same pitch; the time ``anchor`` stays in place.
 
     What comes before the beginning or after the end is silent; what no longer fits is cut off.
@@ -40,7 +38,7 @@ def stretched(x: FloatArray, ratio: Values, anchor: Values) -> FloatArray:
     return result
 
 
-def transposed(x: FloatArray, ratio: Values) -> FloatArray:
+def transposed(x: FloatArray, ratio: Floats) -> FloatArray:
     """Each series ``(N, C, T)`` with all its frequencies ``ratio`` times as high, at the same speed.
 
     What would rise above the highest frequency is left out.
@@ -64,7 +62,7 @@ def _chunks(x: FloatArray) -> list[slice]:
     return [slice(start, start + size) for start in range(0, len(x), size)]
 
 
-def vocode(flat: FloatArray, times: Values, ratio: Values) -> FloatArray:
+def vocode(flat: FloatArray, times: Floats, ratio: Floats) -> FloatArray:
     """Series put together from the frames found at ``times``, one hop apart from now on.
 
     Args:
@@ -112,7 +110,7 @@ def _unit(z: npt.NDArray[np.complexfloating]) -> npt.NDArray[np.complexfloating]
     return np.where(size > 1e-20, z / np.maximum(size, 1e-20), np.complex64(1))
 
 
-def _peaks(size: FloatArray) -> npt.NDArray[np.int64]:
+def _peaks(size: FloatArray) -> IntArray:
     """For each bin of ``(n, k, bins)`` magnitudes the nearest one that is larger than two on either side."""
     bins = size.shape[2]
     wide = np.pad(size, ((0, 0), (0, 0), (2, 2)), constant_values=-1)
@@ -125,7 +123,7 @@ def _peaks(size: FloatArray) -> npt.NDArray[np.int64]:
     return np.where(places - below <= above - places, below, above)
 
 
-def _at(series: FloatArray, times: Values) -> FloatArray:
+def _at(series: FloatArray, times: Floats) -> FloatArray:
     """Values ``(n, T)`` of series ``(n, L)`` between their samples, by a cubic through four of them."""
     whole = np.floor(times).astype(np.int64)
     part = (times - whole).astype(np.float32)

@@ -10,10 +10,9 @@ from functools import cache
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 
 def transform(x: FloatArray) -> FloatArray:
@@ -44,15 +43,15 @@ class Sharpness:
     period: float | None = None
     span: float = -0.2
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in units of contrast per pixel; NaN for flat images."""
         return edge_steepness(pixels.lightness(x))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         spectrum = transform(x)
         squared = frequencies(*x.shape[-2:]) ** 2
 
-        def change(strength: Values) -> FloatArray:
+        def change(strength: Floats) -> FloatArray:
             """Negative: blur with that sigma in px; positive: that share of the fine detail is added once more."""
             sigma = pixels.per_sample(np.maximum(-strength, 0), x)
             more = pixels.per_sample(np.maximum(strength, 0), x)
@@ -70,7 +69,7 @@ class Sharpness:
         return "the samples are flat: they have no edges" if np.isnan(self.measure(x)).mean() > 0.5 else ""
 
 
-def edge_steepness(light: FloatArray) -> Values:
+def edge_steepness(light: FloatArray) -> Floats:
     """``(N,)``: gradients of lightness weighted with their fourth powers, over the contrast; NaN for flat images."""
     down, across = np.diff(light, axis=1)[:, :, :-1], np.diff(light, axis=2)[:, :-1]
     squared = (down**2 + across**2).reshape(len(light), -1)
@@ -91,11 +90,11 @@ class FrequencyBalance:
     period: float | None = None
     span: float = 3.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in dB; NaN for flat images."""
         return band_ratio(transform(pixels.lightness(x)))
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         spectrum = transform(x)
         waves = waves_across(*x.shape[-2:])
         # From low to middle, and from middle to fine, over half an octave, so that no edge of a filter rings.
@@ -107,7 +106,7 @@ class FrequencyBalance:
         energy = (spectrum**2).sum(1)  # (N, H, W)
         of_low, of_middle = (energy * low).sum((1, 2)), (energy * middle).sum((1, 2))
 
-        def change(decibels: Values) -> FloatArray:
+        def change(decibels: Floats) -> FloatArray:
             # Low is raised by the ratio, then both are scaled so that their energy together stays.
             ratio = 10 ** (decibels / 10)
             scale = (of_low + of_middle) / np.maximum(ratio * of_low + of_middle, 1e-12)
@@ -142,7 +141,7 @@ def bands(height: int, width: int) -> tuple[pixels.Mask, pixels.Mask]:
     return (waves > 0) & (waves <= LOW), (waves > LOW) & (waves <= MIDDLE)
 
 
-def band_ratio(spectrum: FloatArray) -> Values:
+def band_ratio(spectrum: FloatArray) -> Floats:
     """Low over middle energy of transformed lightness ``(N, H, W)``, in dB ``(N,)``; NaN where there is none."""
     low, middle = ((spectrum[:, band] ** 2).sum(1, dtype=np.float64) for band in bands(*spectrum.shape[1:]))
     seen = (low > 1e-6) & (middle > 1e-6)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 WIDEST = 4.0  # px that the edge of a stroke may move outwards
 THINNEST = 1.5  # px to which strokes may be thinned; below, they fade and break rather than narrow
@@ -24,12 +23,12 @@ class StrokeThickness:
     period: float | None = None
     span: float = 1.0
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in px; NaN where there is no plain ground."""
         figure = pixels.figure(x)
         return np.where(figure.plain, thickness(figure.mask), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         start = thickness(figure.mask)
         # An edge moved by one pixel adds up to two pixels of thickness, less where strokes grow together.
@@ -40,12 +39,12 @@ class StrokeThickness:
         height = np.abs(figure.colour - figure.ground).max(1) / np.maximum(figure.peak, 1e-6)
         inside = depth(figure.mask)
 
-        def added(strength: Values) -> FloatArray:
+        def added(strength: Floats) -> FloatArray:
             """What moving the edges outwards by ``strength`` px adds to the mask, ``(N, H, W)``."""
             moved = np.clip(inside + strength[:, None, None].astype(np.float32), 0, 1)
             return np.asarray(moved - np.clip(inside, 0, 1), dtype=np.float32)
 
-        def measured(strength: Values) -> Values:
+        def measured(strength: Floats) -> Floats:
             return thickness(np.clip(figure.mask + added(strength) * height[:, None, None], 0, None))
 
         strength = np.where(figure.plain, pixels.strength_reaching(start + delta, start, limit, measured, 6), 0)
@@ -56,7 +55,7 @@ class StrokeThickness:
         return "most samples have no plain ground on which strokes could stand" if pixels.photographs(x) else ""
 
 
-def thickness(mask: FloatArray) -> Values:
+def thickness(mask: FloatArray) -> Floats:
     """Twice the area over the length of the outline, ``(N,)`` in px; 0 where there is no figure.
 
     A light smoothing keeps noise from roughening the outline.

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import pixels
-from shiftlens.plugins.factors.pixels import Values
 
 
 class Brightness:
@@ -19,14 +18,14 @@ class Brightness:
     period: float | None = None
     span: float = -0.05
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]."""
         return np.asarray(pixels.lightness(x).mean((1, 2)), dtype=np.float64)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         top, bottom = pixels.highest(x), pixels.lowest(x)
 
-        def measured(strength: Values) -> Values:
+        def measured(strength: Floats) -> Floats:
             gain = pixels.per_sample(np.exp(strength), top)
             ends = np.minimum(top * gain, 1) + np.minimum(bottom * gain, 1)
             return np.asarray(ends.mean((1, 2)) / 2, dtype=np.float64)
@@ -49,15 +48,15 @@ class Contrast:
     period: float | None = None
     span: float = -0.15
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN for black images."""
         light, dark = pixels.light_and_dark(pixels.lightness(x))
         return np.where(light + dark > 0.01, (light - dark) / np.maximum(light + dark, 0.01), np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         middle = per_image(pixels.lightness(x).mean((1, 2)))
 
-        def spread(strength: Values) -> FloatArray:
+        def spread(strength: Floats) -> FloatArray:
             return pixels.clipped(middle + (x - middle) * pixels.per_sample(1 + strength, x))
 
         start = self.measure(x)
@@ -76,13 +75,13 @@ class Background:
     period: float | None = None
     span: float = 0.2
 
-    def measure(self, x: FloatArray) -> Values:
+    def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN where there is no plain ground."""
         figure = pixels.figure(x)
         level = (figure.ground.max(1) + figure.ground.min(1)).astype(np.float64) / 2
         return np.where(figure.plain, level, np.nan)
 
-    def shift(self, x: FloatArray, delta: Values, rng: np.random.Generator) -> FloatArray:
+    def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         figure = pixels.figure(x)
         lift = pixels.clipped(figure.ground + delta[:, None].astype(np.float32)) - figure.ground  # (N, C)
         lift[~figure.plain] = 0

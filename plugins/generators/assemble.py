@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import TrainingError
-from shiftlens.core.grid.loss_axis import Array, LossAxis, LossScale, fit_observed, fit_randomised
+from shiftlens.core.grid.loss_axis import LossAxis, LossScale, fit_observed, fit_randomised
 from shiftlens.core.host.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
 from shiftlens.core.learning.scale import Scale
@@ -149,12 +149,12 @@ def assemble(
     )
 
 
-def _fit_trial(latent: Array, data: TrainingData, rows: IntArray, scale: LossScale) -> LossAxis:
+def _fit_trial(latent: Floats, data: TrainingData, rows: IntArray, scale: LossScale) -> LossAxis:
     before = data.loss_before[rows]
     return fit_randomised(latent, data.loss[rows], before, data.label[rows], data.classes, scale)
 
 
-def latents(networks: Networks, data: TrainingData, rows: IntArray, job: Job) -> Array:
+def latents(networks: Networks, data: TrainingData, rows: IntArray, job: Job) -> Floats:
     """Unscaled latents of some rows, ``(n, latent)``, computed on the training device."""
     device = pick_device(job.device)
     scale, encoder = networks.scale.to(device).eval(), networks.encoder.to(device).eval()

@@ -6,13 +6,10 @@ Brier 1950, Verification of forecasts expressed in terms of probability, Monthly
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import ComponentSettings, LossWorker
-
-Floats = npt.NDArray[np.float64]
 
 
 class Settings(ComponentSettings):

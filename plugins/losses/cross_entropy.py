@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import ComponentSettings, LossWorker
-
-Floats = npt.NDArray[np.float64]
 
 
 class Settings(ComponentSettings):

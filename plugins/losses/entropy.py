@@ -6,12 +6,9 @@ For domains without labels. A classifier that is sure and wrong has a small entr
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.host.kinds import ComponentSettings, LossWorker
-
-Floats = npt.NDArray[np.float64]
 
 
 class Settings(ComponentSettings):

@@ -7,12 +7,9 @@ Scheffer, Decomain, Wrobel 2001, Active hidden Markov models for information ext
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.host.kinds import ComponentSettings, LossWorker
-
-Floats = npt.NDArray[np.float64]
 
 
 class Settings(ComponentSettings):

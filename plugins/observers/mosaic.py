@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw
+
+from shiftlens.core.arrays import AnyArray, Floats
 
 RIGHT, WRONG, GROUND, INK = (46, 125, 50), (198, 40, 40), (255, 255, 255), (30, 60, 120)
 FRAME = 3  # px around a cell
@@ -16,7 +16,7 @@ SMALLEST, LARGEST = 64, 160  # px, the longer side of a cell
 LINE = (120, 72)  # px, width and height of a cell that is drawn as a line
 
 
-def mosaic(cells: npt.NDArray[Any], correct: Sequence[Sequence[bool]]) -> tuple[bytes, int, int]:
+def mosaic(cells: AnyArray, correct: Sequence[Sequence[bool]]) -> tuple[bytes, int, int]:
     """One pair's grid as ``(png, width, height)``.
 
     Args:
@@ -38,7 +38,7 @@ def mosaic(cells: npt.NDArray[Any], correct: Sequence[Sequence[bool]]) -> tuple[
     return stream.getvalue(), sheet.width, sheet.height
 
 
-def _image(cell: npt.NDArray[np.float64], low: float, high: float) -> Image.Image:
+def _image(cell: Floats, low: float, high: float) -> Image.Image:
     """``(C, H, W)`` in [0, 1]: three channels are colours, of any other number the mean is shown."""
     shown = cell if len(cell) == 3 else np.repeat(cell.mean(axis=0, keepdims=True), 3, axis=0)
     tile = Image.fromarray((np.clip(np.nan_to_num(shown), 0, 1) * 255).round().astype(np.uint8).transpose(1, 2, 0))
@@ -52,7 +52,7 @@ def _image(cell: npt.NDArray[np.float64], low: float, high: float) -> Image.Imag
     return tile
 
 
-def _line(cell: npt.NDArray[np.float64], low: float, high: float) -> Image.Image:
+def _line(cell: Floats, low: float, high: float) -> Image.Image:
     """``(C, T)`` or ``(F,)``: one line per channel, on the scale of the whole grid."""
     width, height = LINE
     tile = Image.new("RGB", LINE, GROUND)

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field, field_validator
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray, Pixels
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import ComponentSettings, Reader
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("shiftlens")
 
-Pixels = npt.NDArray[np.uint8]
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
@@ -244,7 +243,7 @@ def fitted(image: Image.Image, form: Form) -> Image.Image:
     return ImageOps.pad(image, size, bilinear, color=form.background)
 
 
-def as_shares(stored: npt.NDArray[Any]) -> FloatArray:
+def as_shares(stored: AnyArray) -> FloatArray:
     """uint8 to float32 in [0, 1]."""
     return stored.astype(np.float32) * np.float32(1 / 255)
 

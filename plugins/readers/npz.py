@@ -27,14 +27,14 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import AnyArray, FloatArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.files import whole
 from shiftlens.core.host.kinds import ComponentSettings, Reader
 
 logger = logging.getLogger("shiftlens")
 
-Array = npt.NDArray[Any]
 
 SUFFIXES = (".npz", ".npy")
 LOOKED_AT = 64  # samples whose values tell images and series apart
@@ -63,7 +63,7 @@ class Decode:
     channels_last: bool
     scale: float
 
-    def __call__(self, stored: Array) -> FloatArray:
+    def __call__(self, stored: AnyArray) -> FloatArray:
         """``(n, ...)`` as stored to ``(n, *sample_shape)``."""
         if self.channels_last:
             stored = np.moveaxis(stored, -1, 1)  # (n, H, W, C) -> (n, C, H, W)
@@ -131,7 +131,7 @@ class Archive:
             raise InputError(f"{path} is not a readable .npz file ({error}); write it again with numpy.savez") from None
         self.members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
 
-    def get(self, name: str, setting: str) -> Array:
+    def get(self, name: str, setting: str) -> AnyArray:
         """One array, memory-mapped."""
         if name not in self.members:
             known = list(self.members)
@@ -141,7 +141,7 @@ class Archive:
             )
         return _mapped(self._copy(name), f"{self.path}, array {name}")
 
-    def labels(self, name: str, x: str) -> Array | None:
+    def labels(self, name: str, x: str) -> AnyArray | None:
         """The labels; None where the default name is not there, for the target may have none."""
         if name not in self.members and name == Settings.model_fields["y"].default:
             others = [other for other in self.members if other not in (x, "names", "columns")]
@@ -177,10 +177,10 @@ class Archive:
         return copy
 
 
-def _mapped(path: Path, where: object) -> Array:
+def _mapped(path: Path, where: object) -> AnyArray:
     """A ``.npy`` as a memory-mapped array."""
     try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError, OSError) as error:
         if "object" in str(error).lower():
             raise InputError(
@@ -193,7 +193,7 @@ def _mapped(path: Path, where: object) -> Array:
     return array
 
 
-def _kind(x: Array, wanted: str, where: str) -> str:
+def _kind(x: AnyArray, wanted: str, where: str) -> str:
     """What a sample is, by the setting or by shape and values, checked against the number of axes."""
     axes = {"image": (3, 4), "series": (2, 3), "tabular": (2,)}
     if wanted == "auto":
@@ -214,7 +214,7 @@ def _kind(x: Array, wanted: str, where: str) -> str:
     return kind
 
 
-def _looks_like_images(x: Array) -> bool:
+def _looks_like_images(x: AnyArray) -> bool:
     """Whether ``(N, A, B)`` are grey images rather than series of A channels."""
     if x.ndim != 3:
         return False
@@ -225,7 +225,7 @@ def _looks_like_images(x: Array) -> bool:
     return x.dtype in (np.uint8, np.bool_) or bool(x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1)
 
 
-def _decode(x: Array, kind: str, layout: str, where: str) -> Decode:
+def _decode(x: AnyArray, kind: str, layout: str, where: str) -> Decode:
     """How a batch becomes float32 samples with the channels first."""
     scale = 1 / 255 if kind == "image" and x.dtype == np.uint8 else 1.0
     shape: tuple[int, ...] = x.shape[1:]
@@ -252,7 +252,7 @@ def _channels_last(shape: tuple[int, ...]) -> bool:
     return shape[0] not in usual and shape[-1] < shape[0]
 
 
-def _as_labels(y: Array, count: int, where: str) -> npt.NDArray[np.str_]:
+def _as_labels(y: AnyArray, count: int, where: str) -> npt.NDArray[np.str_]:
     """Labels as strings ``(N,)``: integers, whole floats, booleans and strings are understood."""
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
@@ -275,13 +275,13 @@ def _as_labels(y: Array, count: int, where: str) -> npt.NDArray[np.str_]:
     return y.astype(np.str_)
 
 
-def _names(names: Array, count: int, what: str, where: str) -> tuple[str, ...]:
+def _names(names: AnyArray, count: int, what: str, where: str) -> tuple[str, ...]:
     if names.shape != (count,):
         raise InputError(f"{where}: {what} has shape {names.shape}; it must be ({count},)")
     return tuple(str(name) for name in names)
 
 
-def _columns(columns: Array | None, count: int, where: str) -> tuple[str, ...]:
+def _columns(columns: AnyArray | None, count: int, where: str) -> tuple[str, ...]:
     """The names of a vector's values; ``x0``, ``x1`` ... where the file names none."""
     if columns is None:
         return tuple(f"x{i}" for i in range(count))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.data.domain import Domain, FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import Reader
 from shiftlens.plugins.readers import table

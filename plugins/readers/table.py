@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import FloatArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.host.kinds import ComponentSettings
 

@@ -24,7 +24,8 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.data.domain import Domain, FloatArray
+from shiftlens.core.arrays import FloatArray
+from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import BoolArray, FloatArray
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import StripCell
 from shiftlens.plugins.renderers import pictures
@@ -50,9 +50,7 @@ class Gallery:
             return [self.windows[cell.index] for cell in cells]
         return self._draw("", self.strips[[cell.index for cell in cells]])
 
-    def _draw(
-        self, name: str, samples: npt.NDArray[np.float32], generated: npt.NDArray[np.bool_] | None = None
-    ) -> list[Picture]:
+    def _draw(self, name: str, samples: FloatArray, generated: BoolArray | None = None) -> list[Picture]:
         if self.kind == "image":
             sheet, windows = pictures.image_sheet(name, samples, self.side, generated)
             self.sheets.append(sheet)
@@ -60,7 +58,7 @@ class Gallery:
         draw = pictures.series_pictures if self.kind == "series" else pictures.vector_pictures
         return draw(samples, samples[0], self.scale)
 
-    def _everything(self) -> npt.NDArray[np.float32]:
+    def _everything(self) -> FloatArray:
         """All samples shown, ``(n, *sample)``: lines and bars share one scale over the whole page."""
         parts = []
         for name, axes in (("cells", 3), ("series", 2), ("given-back", 2), ("strips", 1)):

@@ -12,9 +12,8 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.floating]
+from shiftlens.core.arrays import BoolArray, Floats, Pixels, Reals
 
 LARGEST_TILE = 128  # pixels a side; more than a cell of the grid shows on a dense screen
 PIXEL_BUDGET = 6_000_000  # of all tiles together: keeps a page of fifty pairs of large photographs openable
@@ -60,7 +59,7 @@ def largest_side(tiles: int) -> int:
 
 
 def image_sheet(
-    name: str, samples: Floats, side: int, generated: npt.NDArray[np.bool_] | None = None
+    name: str, samples: Reals, side: int, generated: BoolArray | None = None
 ) -> tuple[Sheet, list[Picture]]:
     """Images ``(n, C, H, W)`` in [0, 1] as one sheet and a window for each; equal images share a tile.
 
@@ -103,7 +102,7 @@ def image_sheet(
     return sheet, [Picture(window, sheet=name) for window in windows]
 
 
-def _pixels(samples: Floats) -> npt.NDArray[np.uint8]:
+def _pixels(samples: Reals) -> Pixels:
     """``(n, C, H, W)`` in [0, 1] to ``(n, H, W)`` or ``(n, H, W, 3)`` uint8."""
     channels = samples.shape[1]
     if channels == 3:
@@ -117,10 +116,10 @@ def _pixels(samples: Floats) -> npt.NDArray[np.uint8]:
 class Range:
     """Smallest and largest value, by channel of a series or by column of a vector: ``(C,)`` or ``(F,)`` each."""
 
-    low: npt.NDArray[np.float64]
-    high: npt.NDArray[np.float64]
+    low: Floats
+    high: Floats
 
-    def scaled(self, sample: Floats) -> npt.NDArray[np.float64]:
+    def scaled(self, sample: Reals) -> Floats:
         """A sample with every value in [0, 1]; a constant channel lies in the middle."""
         shape = (-1,) + (1,) * (sample.ndim - 1)
         low, width = self.low.reshape(shape), (self.high - self.low).reshape(shape)
@@ -129,14 +128,14 @@ class Range:
         return np.asarray(np.clip(scaled, 0.0, 1.0), dtype=np.float64)
 
 
-def range_of(samples: Floats) -> Range:
+def range_of(samples: Reals) -> Range:
     """The range of samples ``(n, C, T)`` by channel, or of vectors ``(n, F)`` by column."""
     axes = (0, *range(2, samples.ndim))
     finite = np.nan_to_num(np.asarray(samples, dtype=np.float64))
     return Range(finite.min(axis=axes), finite.max(axis=axes))
 
 
-def series_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
+def series_pictures(samples: Reals, ghost: Reals, scale: Range) -> list[Picture]:
     """Series ``(n, C, T)`` as lines, with the series ``ghost`` ``(C, T)`` faintly behind each."""
     long = samples.shape[-1] > LONGEST_LINE
     path, style = (_band, "area") if long else (_polyline, "line")
@@ -144,7 +143,7 @@ def series_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Pictur
     return [Picture(VIEW, paths=(behind, (style, path(scale.scaled(sample))))) for sample in samples]
 
 
-def _lanes(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _lanes(sample: Floats) -> Floats:
     """Channels ``(C, T)`` in [0, 1] as heights in the view box, each in a lane of its own."""
     shown = sample[:MOST_LANES]
     lane = HEIGHT / len(shown)
@@ -152,13 +151,13 @@ def _lanes(sample: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(tops + lane * (0.06 + 0.88 * (1 - shown)), dtype=np.float64)
 
 
-def _polyline(sample: npt.NDArray[np.float64]) -> str:
+def _polyline(sample: Floats) -> str:
     lanes = _lanes(sample)
     x = np.linspace(0, WIDTH, lanes.shape[1])
     return "".join("M" + "L".join(f"{a:.0f} {b:.0f}" for a, b in zip(x, lane, strict=True)) for lane in lanes)
 
 
-def _band(sample: npt.NDArray[np.float64]) -> str:
+def _band(sample: Floats) -> str:
     """The band between the smallest and the largest value of each of BINS stretches, at least a hairline high."""
     lanes = _lanes(sample)
     starts = np.linspace(0, lanes.shape[1], BINS, endpoint=False).astype(int)
@@ -173,7 +172,7 @@ def _band(sample: npt.NDArray[np.float64]) -> str:
     return "".join(parts)
 
 
-def vector_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Picture]:
+def vector_pictures(samples: Reals, ghost: Reals, scale: Range) -> list[Picture]:
     """Vectors ``(n, F)`` as bars, one a column, each scaled to its column's range; the ghost ``(F,)`` as ticks.
 
     Bars that differ from the ghost are drawn in a class of their own.
@@ -187,7 +186,7 @@ def vector_pictures(samples: Floats, ghost: Floats, scale: Range) -> list[Pictur
     def top(value: float) -> float:
         return HEIGHT * (0.95 - 0.89 * value)
 
-    def bars(values: npt.NDArray[np.float64], chosen: npt.NDArray[np.bool_]) -> str:
+    def bars(values: Floats, chosen: BoolArray) -> str:
         return "".join(
             f"M{left[i]:.1f} {HEIGHT}V{top(values[i]):.0f}h{width:.1f}V{HEIGHT}z" for i in np.flatnonzero(chosen)
         )

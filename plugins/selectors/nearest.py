@@ -7,10 +7,9 @@ compared after scaling each dimension by its spread over the samples looked at.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.host.kinds import SOURCE, TARGET, Candidates, Pair, Selector
 from shiftlens.plugins.selectors.pairing import PairSettings, classes_of, no_pair, preferring, wrong
 
@@ -71,12 +70,12 @@ def _encoded(candidates: Candidates, role: int, indices: IntArray) -> FloatArray
     return np.concatenate(parts)
 
 
-def _distances(a: FloatArray, b: FloatArray) -> npt.NDArray[np.float64]:
+def _distances(a: FloatArray, b: FloatArray) -> Floats:
     """Squared distances ``(len(a), len(b))`` in units of each dimension's spread."""
     spread = np.concatenate([a, b]).std(axis=0, dtype=np.float64)
     spread[spread == 0] = 1
     a, b = a / spread, b / spread
-    squared: npt.NDArray[np.float64] = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
+    squared: Floats = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
     return np.maximum(squared, 0)
 
 

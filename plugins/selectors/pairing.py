@@ -7,10 +7,9 @@ two samples that the classifier takes for the same. Each sample stands in one pa
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import BoolArray, IntArray
 from shiftlens.core.data.scoring import UNLABELLED, Scores
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import Candidates, ComponentSettings, Pair
@@ -32,15 +31,15 @@ def classes_of(scores: Scores, same_class: bool) -> IntArray:
     return np.where(scores.label == UNLABELLED, scores.prediction, scores.label)
 
 
-def preferring(indices: IntArray, preferred: npt.NDArray[np.bool_]) -> IntArray:
+def preferring(indices: IntArray, preferred: BoolArray) -> IntArray:
     """Those of ``indices`` that are preferred (``(N,)`` over all samples), or all of them where none is."""
     chosen = indices[preferred[indices]]
     return chosen if len(chosen) else indices
 
 
-def wrong(scores: Scores) -> npt.NDArray[np.bool_]:
+def wrong(scores: Scores) -> BoolArray:
     """``(N,)`` whether a sample is known to be classified wrongly (¶54)."""
-    labelled: npt.NDArray[np.bool_] = scores.label != UNLABELLED
+    labelled: BoolArray = scores.label != UNLABELLED
     return labelled & ~scores.correct
 
 

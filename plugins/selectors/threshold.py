@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, model_validator
 
-from shiftlens.core.data.domain import IntArray
+from shiftlens.core.arrays import IntArray
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import Candidates, Pair, Selector
 from shiftlens.plugins.selectors.pairing import PairSettings, best_first, classes_of, no_pair, preferring, wrong

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.fingerprint import fingerprint, sha256_of_files
 from shiftlens.core.data.labels import match_classes
 from shiftlens.core.data.scoring import looks_like_probabilities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shiftlens.core.data.domain import FloatArray, IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.grid.conversion import conversion_sentence, factor_gaps
 from shiftlens.core.results.results import BeforeAfter, Cause, ConverterResult
 from shiftlens.core.run.context import Context, Outcome, Stage

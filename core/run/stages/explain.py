@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import shiftlens
+from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.causes.verdict import hold_against_grid
 from shiftlens.core.files import write_text
 from shiftlens.core.grid.moves import grid_moves
@@ -157,7 +157,7 @@ def _pairs(context: Context) -> list[PairResult]:
     return [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]
 
 
-def _pair(context: Context, s: int, t: int, figures: npt.NDArray[Any], samples: npt.NDArray[np.float32]) -> PairResult:
+def _pair(context: Context, s: int, t: int, figures: AnyArray, samples: FloatArray) -> PairResult:
     side, converted = context.source_side, context.settings.converter is not None
     label = int(context.generator_labels(side)[s])
     cells = [[_cell(context.classes, cell, label) for cell in row] for row in figures]

@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray
 from shiftlens.core.causes.sample_statistics import broad_measures
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores, join, score_batch
 from shiftlens.core.errors import InputError
 from shiftlens.core.grid.calibration import calibrate
@@ -104,7 +103,7 @@ def _convertible(context: Context, pairs: list[Pair]) -> tuple[list[Pair], int]:
     return kept, len(places) - len(kept)
 
 
-def _losses_and_samples(context: Context, pair: Pair) -> tuple[npt.NDArray[np.float64], FloatArray]:
+def _losses_and_samples(context: Context, pair: Pair) -> tuple[Floats, FloatArray]:
     """The losses ``(2,)`` and the samples ``(2, *sample)`` of a pair; converted, its source side is made (¶83)."""
     target = context.domain("target").batch(np.array([pair.target]))
     loss = context.scores("target").loss[pair.target]
@@ -120,9 +119,7 @@ def _grid(context: Context, pair: Pair) -> PairGrid:
     bundle, settings = context.bundle, context.general.grid
     loss, samples = _losses_and_samples(context, pair)
 
-    def calibrated(
-        z: FloatArray, requested: npt.NDArray[np.float64], label: IntArray
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    def calibrated(z: FloatArray, requested: Floats, label: IntArray) -> tuple[Floats, BoolArray]:
         return calibrate(z, requested, label, bundle.decode, context.score)
 
     return grid_of_pair(
@@ -177,9 +174,7 @@ def _axis_leak(context: Context) -> float | None:
     )
 
 
-def _realism(
-    context: Context, pairs: list[Pair], cells: FloatArray, generated: npt.NDArray[np.bool_]
-) -> Realism | None:
+def _realism(context: Context, pairs: list[Pair], cells: FloatArray, generated: BoolArray) -> Realism | None:
     """Where the cells lie among the real samples, in the encoder's space and by plain statistics.
 
     All are encoded as of one loss and one class: what the encoder takes out for the loss is then the same for all, and
@@ -243,7 +238,7 @@ def _evenly(count: int, most: int = LOOKED_AT) -> IntArray:
     return np.linspace(0, count - 1, min(count, most)).astype(np.int64)
 
 
-def _encoded(context: Context, role: str, rows: IntArray, loss: npt.NDArray[np.float64], label: IntArray) -> FloatArray:
+def _encoded(context: Context, role: str, rows: IntArray, loss: Floats, label: IntArray) -> FloatArray:
     """Latents of some samples of a domain, read in batches; loss and label are those of the rows."""
     size, domain = context.general.batch_size, context.domain(role)
     starts = range(0, len(rows), size)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import yaml
 
+from shiftlens.core.arrays import IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
 from shiftlens.core.config.settings import Choice
-from shiftlens.core.data.domain import IntArray
 from shiftlens.core.files import write_text
 from shiftlens.core.host.kinds import Factor
 from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
