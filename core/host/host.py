@@ -22,6 +22,7 @@ import pluggy
 
 from shiftlens.core.errors import PluginError, near_miss
 from shiftlens.core.host import hookspecs
+from shiftlens.core.host.code import code_of
 from shiftlens.core.host.descriptions import fault_of, plural
 from shiftlens.core.host.kinds import API_VERSION, KINDS, OLDEST_API, Component
 from shiftlens.core.host.watchdog import told_when_slow
@@ -49,6 +50,12 @@ class Offer:
     def origin(self) -> str:
         """``plugin (distribution version)``, as messages name it."""
         return f"{self.distribution} {self.version}" if self.distribution else f"plugin {self.plugin}"
+
+    @property
+    def identity(self) -> str:
+        """Changes when the component is another one, or its code is: what a run holds against what it has done."""
+        own = "" if self.distribution == "shiftlens" else code_of(self.component.build)
+        return f"{self.component.name} {self.origin} {own}".strip()
 
 
 @dataclass(frozen=True)

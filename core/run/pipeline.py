@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 import shiftlens
-from shiftlens.core.config.settings import Choice, Settings
+from shiftlens.core.config.settings import SLOTS, Settings
 from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
@@ -134,7 +134,7 @@ def _key(stage: Stage, context: Context, records: dict[str, Record]) -> str:
         stage.name,
         shiftlens.__version__,
         {path: _value_at(plain, path) for path in stage.settings},
-        {name: _origins(context, getattr(context.settings, name, None)) for name in stage.settings},
+        {path: _origins(context, path) for path in stage.settings},
         {name: records[name].content for name in stage.after},
         stage.outside(context),
     ]
@@ -147,13 +147,16 @@ def _value_at(plain: dict[str, Any], path: str) -> Any:
     return plain[key][inner] if inner else plain[key]
 
 
-def _origins(context: Context, chosen: Any) -> list[str]:
-    """Where the components in one slot come from, with their versions."""
+def _origins(context: Context, path: str) -> list[str]:
+    """The code behind one slot: each component chosen, or, where none is named, each that could be."""
+    if path not in SLOTS:
+        return []
+    chosen = getattr(context.settings, path)
+    if chosen is None and SLOTS[path].auto:
+        return sorted(offer.identity for offer in context.host.offers(SLOTS[path].kind))
     choices = chosen if isinstance(chosen, tuple) else (chosen,)
     return [
-        context.host.origin(type(choice.component), choice.name).origin
-        for choice in choices
-        if isinstance(choice, Choice)
+        context.host.origin(type(choice.component), choice.name).identity for choice in choices if choice is not None
     ]
 
 
