@@ -24,7 +24,7 @@ import torch
 from shiftlens.core.host.host.kinds import TrainingData
 from training import BATCH, LATENT, demo_data, seconds, train
 
-from shiftlens.core.learning.training import pick_device, seeded
+from shiftlens.core.learning.devices import pick_device, seeded
 from shiftlens.plugins.generators import shiftlens_generators
 from shiftlens.plugins.generators.blocks import decoder_network, encoder_network
 

@@ -26,8 +26,9 @@ from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.data.demo import demo_domains
 from shiftlens.core.host.kinds import Generator, TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.devices import pick_device
 from shiftlens.core.learning.student import Student, distil
-from shiftlens.core.learning.training import Schedule, pick_device
+from shiftlens.core.learning.training import Schedule
 from shiftlens.plugins.generators import shiftlens_generators
 from shiftlens.plugins.generators.blocks import Scale, decoder_network, encoder_network
 from shiftlens.plugins.generators.likeness import Likeness

@@ -111,7 +111,7 @@ class ProvidedClassifier:
         output: ``"logits"``, ``"probabilities"``, or ``"auto"`` to let the host tell them apart.
         classes: the class names in the order of the output's columns; None: the source's labels, sorted.
         accuracy: accuracy on held-out source samples, where it was trained here.
-        history: one row per epoch, e.g. ``{"epoch": 1, "loss": 0.7, "held_out_accuracy": 0.8}``.
+        history: one row per epoch, e.g. ``{"epoch": 1, "loss": 0.7, "held_out": 0.9}``.
         held_out: indices of the source samples that training never saw, empty where unknown.
     """
 

@@ -28,8 +28,10 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 from shiftlens.core.arrays import Predict
 from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.batches import Batch
+from shiftlens.core.learning.devices import one_core_free, seeded
 from shiftlens.core.learning.networks import ClassifyingNetwork, network
-from shiftlens.core.learning.training import Batch, Schedule, Trainee, one_core_free, seeded, train
+from shiftlens.core.learning.training import Schedule, Trainee, train
 
 STEPS = 600
 EPOCHS = 12  # of `learn`, which on few samples makes fewer steps

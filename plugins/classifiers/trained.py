@@ -7,23 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
 
-from shiftlens.core.arrays import IntArray
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.labels import class_names
-from shiftlens.core.errors import InputError, TrainingError
-from shiftlens.core.files import whole
-from shiftlens.core.host.kinds import ComponentSettings, ProvidedClassifier
+from shiftlens.core.errors import InputError
+from shiftlens.core.host.kinds import SOURCE, ComponentSettings, ProvidedClassifier, TrainingData
 from shiftlens.core.job import Job
-
-if TYPE_CHECKING:
-    import torch
 
 READ = 512  # samples read at once where no gradient is taken
 
@@ -71,27 +66,25 @@ class Trained:
         """Train on the source's labels and export to ``job.folder/classifier.onnx``."""
         import torch
 
-        from shiftlens.core.learning.training import one_core_free
         from shiftlens.export.parity import check_parity
         from shiftlens.export.to_onnx import on_numpy, to_onnx
+        from shiftlens.plugins.classifiers.pupil import taught
 
         architecture = _architecture(self.settings.architecture, source)
         classes, labels = _classes(source)
         train, held_out = split(labels, self.settings.held_out, job.seed)
-        with one_core_free():
-            module, history = fit(self.settings, architecture, source, labels, len(classes), train, held_out, job)
+        moments = _moments(source, train)
+        identity = f"classifier {self.settings.model_dump()} {architecture} {_content(source)}"
+        module, history, accuracy = taught(
+            self.settings, architecture, moments, _training_data(source, labels, len(classes)), held_out, identity, job
+        )
 
         path = job.folder / "classifier.onnx"
         example = torch.from_numpy(source.batch(train[:2]))
         to_onnx(module, (example,), ["x"], ["logits"], path, {"shiftlens.classes": json.dumps(list(classes))})
         check_parity(path, on_numpy(module, ["logits"]), lambda batch: {"x": source.batch(np.resize(held_out, batch))})
         return ProvidedClassifier(
-            onnx=path,
-            output="logits",
-            classes=classes,
-            accuracy=min(history, key=lambda row: row["held_out"])["held_out_accuracy"],
-            history=tuple(history),
-            held_out=held_out,
+            onnx=path, output="logits", classes=classes, accuracy=accuracy, history=history, held_out=held_out
         )
 
 
@@ -107,138 +100,30 @@ def split(labels: IntArray, share: float, seed: int) -> tuple[IntArray, IntArray
     return np.setdiff1d(np.arange(len(labels), dtype=np.int64), out), out
 
 
-@dataclass
-class _State:
-    """What a checkpoint holds: enough to go on to the same result."""
-
-    key: str
-    epoch: int
-    network: dict[str, Any]
-    optimiser: dict[str, Any]
-    best: dict[str, Any]
-    best_loss: float
-    history: list[dict[str, float]]
-
-
-def fit(
-    settings: TrainSettings,
-    architecture: str,
-    source: Domain,
-    labels: IntArray,
-    classes: int,
-    train: IntArray,
-    held_out: IntArray,
-    job: Job,
-) -> tuple[torch.nn.Module, list[dict[str, float]]]:
-    """The trained network, on the CPU in eval mode with the weights of its best epoch, and a row per epoch.
-
-    A checkpoint is written after every epoch. Every epoch's order follows from the seed and its number alone, so a
-    call that goes on from a checkpoint ends with the same weights as one that was never cut off.
-    """
-    import torch
-
-    from shiftlens.core.learning.networks import network
-    from shiftlens.core.learning.training import pick_device
-
-    device = pick_device(job.device)
-    mean, std = _moments(source, train)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(job.seed)
-        module = network(architecture, source.sample_shape, classes, torch.from_numpy(mean), torch.from_numpy(std))
-    module.to(device)
-    optimiser = torch.optim.AdamW(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = max(1, len(train) // settings.batch_size)
-    state = _State(_key(settings, architecture, source, labels, job), 0, {}, {}, {}, float("inf"), [])
-    checkpoint = job.folder / "checkpoint.pt"
-    saved = _load(checkpoint, state.key)
-    if saved is not None:
-        state = saved
-        module.load_state_dict(state.network)
-        optimiser.load_state_dict(state.optimiser)
-    total = settings.epochs * steps
-    for epoch in range(state.epoch, settings.epochs):
-        order = np.random.default_rng([job.seed, 1, epoch]).permutation(train)
-        module.train()
-        losses = []
-        for step, rows in enumerate(np.array_split(order, steps)):  # even sizes: no batch of one sample
-            done = epoch * steps + step
-            for group in optimiser.param_groups:
-                group["lr"] = settings.learning_rate * _schedule(done / total)
-            x = torch.from_numpy(source.batch(rows)).to(device)
-            y = torch.from_numpy(labels[rows]).to(device)
-            loss = torch.nn.functional.cross_entropy(module(x), y)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            losses.append(float(loss.detach()))
-            if not np.isfinite(losses[-1]):
-                raise TrainingError(
-                    f"training the classifier gave a loss of {losses[-1]} in epoch {epoch + 1}; "
-                    "set a smaller classifier.train.learning_rate"
-                )
-            job.progress(done + 1, total, loss=losses[-1])
-        held_out_loss, accuracy = _evaluate(module, source, labels, held_out, device)
-        state.history.append(
-            {
-                "epoch": epoch + 1,
-                "loss": float(np.mean(losses)),
-                "held_out": held_out_loss,
-                "held_out_accuracy": accuracy,
-            }
-        )
-        if held_out_loss < state.best_loss:
-            state.best_loss = held_out_loss
-            state.best = {name: value.detach().cpu().clone() for name, value in module.state_dict().items()}
-        state.epoch, state.network, state.optimiser = epoch + 1, module.state_dict(), optimiser.state_dict()
-        with whole(checkpoint) as temporary:
-            torch.save(vars(state), temporary)
-    module.load_state_dict(state.best)
-    return module.to("cpu").eval(), state.history
+def _training_data(source: Domain, labels: IntArray, classes: int) -> TrainingData:
+    """The source as rows of the training loop; there is no classifier yet, so there are no losses."""
+    unknown = np.zeros(len(source))
+    return TrainingData(
+        batch=source.batch,
+        loss=unknown,
+        label=labels,
+        role=np.full(len(source), SOURCE, np.int8),
+        loss_before=unknown,
+        sample_shape=source.sample_shape,
+        kind=source.kind,
+        classes=classes,
+    )
 
 
-def _load(checkpoint: Path, key: str) -> _State | None:
-    """The state to go on from; None where there is none, or one of other data or settings."""
-    import pickle
-
-    import torch
-
-    if not checkpoint.is_file():
-        return None
-    try:
-        state = _State(**torch.load(checkpoint, map_location="cpu", weights_only=True))
-    except (OSError, RuntimeError, TypeError, EOFError, pickle.UnpicklingError):  # not one of ours, or cut short
-        return None
-    return state if state.key == key else None
-
-
-def _key(settings: TrainSettings, architecture: str, source: Domain, labels: IntArray, job: Job) -> str:
-    """Hash of all that decides the result: a checkpoint of anything else is not gone on from."""
-    digest = hashlib.sha256(json.dumps([settings.model_dump(), architecture, job.seed, source.sample_shape]).encode())
-    digest.update(labels.tobytes())
+def _content(source: Domain) -> str:
+    """Hash of every sample: a checkpoint of other samples is not gone on from."""
+    digest = hashlib.sha256()
     for start in range(0, len(source), READ):
         digest.update(np.ascontiguousarray(source.stored[start : start + READ]).tobytes())
     return digest.hexdigest()
 
 
-def _evaluate(
-    module: torch.nn.Module, source: Domain, labels: IntArray, rows: IntArray, device: torch.device
-) -> tuple[float, float]:
-    """Mean loss and accuracy on some samples."""
-    import torch
-
-    module.eval()
-    loss, right = 0.0, 0
-    with torch.no_grad():
-        for start in range(0, len(rows), READ):
-            here = rows[start : start + READ]
-            logits = module(torch.from_numpy(source.batch(here)).to(device))
-            y = torch.from_numpy(labels[here]).to(device)
-            loss += float(torch.nn.functional.cross_entropy(logits, y, reduction="sum"))
-            right += int((logits.argmax(1) == y).sum())
-    return loss / len(rows), right / len(rows)
-
-
-def _moments(source: Domain, rows: IntArray) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _moments(source: Domain, rows: IntArray) -> tuple[FloatArray, FloatArray]:
     """Mean and spread of the training samples along a sample's first axis (channel or column), each ``(C,)`` float32.
 
     An axis that never varies gets spread 1.
@@ -257,13 +142,6 @@ def _moments(source: Domain, rows: IntArray) -> tuple[np.ndarray[Any, Any], np.n
     mean = total / values
     std = np.sqrt(np.maximum(squares / values - mean**2, 0.0))
     return mean.astype(np.float32), np.where(std > 1e-6, std, 1.0).astype(np.float32)
-
-
-def _schedule(done: float) -> float:
-    """Share of the learning rate: up over the first tenth of the steps, then down to zero along a cosine."""
-    if done < 0.1:
-        return 0.1 + 9 * done
-    return 0.5 * (1 + float(np.cos(np.pi * (done - 0.1) / 0.9)))
 
 
 def _classes(source: Domain) -> tuple[tuple[str, ...], IntArray]:

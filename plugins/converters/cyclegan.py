@@ -11,7 +11,7 @@ Left to itself such a pair closes the gap between the domains by whatever change
 swapped figure and ground. What holds the content here: both networks start as the identity; a batch holds a source
 sample of the same class beside each target sample, and the discriminators are told the class; and the frozen
 classifier must find the label on the converted sample. No gradient passes the classifier, which may be any function.
-So a small student learns, in every step, to answer as it does on the samples of that step, converted ones included,
+So a small surrogate learns, in every step, to answer as it does on the samples of that step, converted ones included,
 and passes the gradient in its place. It never sees more than a step's worth of anything the classifier would deny.
 
 What is exported is a moving average of A. Which state is best is decided on held-out samples by the real classifier's
@@ -33,9 +33,11 @@ from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import SOURCE, TARGET, ConversionData, TrainedConverter, TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.batches import Batch
+from shiftlens.core.learning.devices import one_core_free, seeded
 from shiftlens.core.learning.scale import Scale
-from shiftlens.core.learning.training import Batch, Schedule, Trainee, one_core_free, seeded, train
-from shiftlens.plugins.converters.networks import ConverterNetwork, PatchDiscriminator, Student, check_shape
+from shiftlens.core.learning.training import Schedule, Trainee, train
+from shiftlens.plugins.converters.networks import ConverterNetwork, PatchDiscriminator, Surrogate, check_shape
 from shiftlens.plugins.converters.settings import CycleganSettings
 
 logger = logging.getLogger("shiftlens")
@@ -43,7 +45,7 @@ logger = logging.getLogger("shiftlens")
 AVERAGE = 0.99  # of the moving average stays at each step; less at first
 WARMUP = 0.05  # of the training, in which the others' advice gains weight
 NOISE = (
-    0.1  # in the network's units, before the student looks: what is too fine to survive it does not count as content
+    0.1  # in the network's units, before the surrogate looks: what is too fine to survive it does not count as content
 )
 CALM = 0.1  # weight of the moves' urge: once at the end of its reach, a move has no gradient to come back by
 COARSE = 8  # px or values a side, to which samples are averaged before their distribution is compared
@@ -155,7 +157,7 @@ class _Trainee(Trainee):
         told = classes if data.labelled else 1
         self.of_source = PatchDiscriminator(shape, settings.width, told)
         self.of_target = PatchDiscriminator(shape, settings.width, told)
-        self.student = Student(shape, classes) if data.labelled and settings.content else None
+        self.surrogate = Surrogate(shape, classes) if data.labelled and settings.content else None
         self.average = copy.deepcopy(self.to_source).requires_grad_(False)
         self.register_buffer("updates", torch.zeros(()))
         values = shape[0] * COARSE ** (len(shape) - 1)
@@ -170,7 +172,7 @@ class _Trainee(Trainee):
             "converters": [*self.to_source.parameters(), *self.to_target.parameters()],
             "discriminators": [*self.of_source.parameters(), *self.of_target.parameters()],
         }
-        return found if self.student is None else {**found, "student": self.student.parameters()}
+        return found if self.surrogate is None else {**found, "surrogate": self.surrogate.parameters()}
 
     def objective(self, batch: Batch, done: float) -> Iterator[tuple[str, Tensor]]:
         settings, count = self.settings, len(batch.x)
@@ -189,10 +191,10 @@ class _Trainee(Trainee):
         urge = (self.to_source.move.urge(target) ** 2).mean() + (self.to_target.move.urge(source) ** 2).mean()
         loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike) + CALM * urge
         advised = settings.adversarial * sum(told)
-        if self.student is not None:
+        if self.surrogate is not None:
             seen = self._held(converted) + NOISE * torch.randn_like(converted)
-            advised = advised + settings.content * cross_entropy(self.student(seen), batch.label)
-        loss = loss + min(1.0, done / WARMUP) * advised  # discriminators and student know nothing at first
+            advised = advised + settings.content * cross_entropy(self.surrogate(seen), batch.label)
+        loss = loss + min(1.0, done / WARMUP) * advised  # discriminators and surrogate know nothing at first
         yield "converters", loss
         self._update_average()
         converted, moved = converted.detach(), moved.detach()
@@ -200,9 +202,9 @@ class _Trainee(Trainee):
             "discriminators",
             _hinge(self.of_source, source, converted, label) + _hinge(self.of_target, target, moved, label),
         )
-        if self.student is not None:
+        if self.surrogate is not None:
             seen = self._held(torch.cat([converted, target, source]))
-            yield "student", cross_entropy(self.student(seen), self._classified(seen))
+            yield "surrogate", cross_entropy(self.surrogate(seen), self._classified(seen))
 
     def error(self, batch: Batch) -> Tensor:
         target, source = (self.scale(x) for x in batch.x.chunk(2, dim=1))

@@ -210,7 +210,7 @@ class PatchDiscriminator(nn.Module):
         return self.judged(self.features(x)[-1], label)
 
 
-class Student(nn.Module):
+class Surrogate(nn.Module):
     """``(N, *shape) -> (N, classes)`` logits: a copy of the frozen classifier that gradients pass."""
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:

@@ -15,8 +15,9 @@ from shiftlens.core.errors import TrainingError
 from shiftlens.core.grid.loss_axis import LossAxis, LossScale, fit_observed, fit_randomised
 from shiftlens.core.host.kinds import TRIAL, TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.devices import one_core_free, pick_device
 from shiftlens.core.learning.scale import Scale
-from shiftlens.core.learning.training import Schedule, Training, one_core_free, pick_device
+from shiftlens.core.learning.training import Schedule, Training
 from shiftlens.plugins.generators.blocks import Condition, Decoder, Encoder, Residual, check_shape
 from shiftlens.plugins.generators.likeness import photographs
 from shiftlens.plugins.generators.settings import (

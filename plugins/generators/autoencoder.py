@@ -18,9 +18,11 @@ from torch import Tensor
 
 from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.batches import Batch
+from shiftlens.core.learning.devices import seeded
 from shiftlens.core.learning.scale import Scale
 from shiftlens.core.learning.student import Student
-from shiftlens.core.learning.training import Batch, Trainee, seeded, train
+from shiftlens.core.learning.training import Trainee, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,

@@ -29,9 +29,11 @@ from torch.nn.utils.parametrizations import spectral_norm
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import TrainedGenerator, TrainingData
 from shiftlens.core.job import Job
+from shiftlens.core.learning.batches import Batch
+from shiftlens.core.learning.devices import one_core_free, seeded
 from shiftlens.core.learning.scale import Scale
 from shiftlens.core.learning.student import Student
-from shiftlens.core.learning.training import Batch, Trainee, Training, one_core_free, seeded, train
+from shiftlens.core.learning.training import Trainee, Training, train
 from shiftlens.plugins.generators.assemble import (
     Networks,
     assemble,

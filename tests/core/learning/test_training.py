@@ -14,18 +14,9 @@ from torch import Tensor, nn
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.job import Job
-from shiftlens.core.learning.training import (
-    CHECKPOINT,
-    Batch,
-    Schedule,
-    Trainee,
-    Training,
-    pick_device,
-    rows_of_step,
-    seeded,
-    split,
-    train,
-)
+from shiftlens.core.learning.batches import Batch, Order, split
+from shiftlens.core.learning.devices import pick_device, seeded
+from shiftlens.core.learning.training import CHECKPOINT, Schedule, Trainee, Training, train
 
 
 def digits_as_data(count: int = 300) -> TrainingData:
@@ -211,8 +202,57 @@ def test_every_epoch_sees_each_row_at_most_once_and_the_held_out_rows_never():
     fit, held_out = split(205, 20, seed=3)
     assert len(set(fit) & set(held_out)) == 0
     assert len(fit) + len(held_out) == 205
-    epoch = np.concatenate([rows_of_step(fit, 20, 3, step) for step in range(9)])
-    following = np.concatenate([rows_of_step(fit, 20, 3, step) for step in range(9, 18)])
+    order = Order(fit, 20, seed=3)
+    epoch = np.concatenate([order.rows(step) for step in range(9)])
+    following = np.concatenate([order.rows(step) for step in range(9, 18)])
     assert len(set(epoch)) == 180
     assert set(epoch) <= set(fit)
     assert not np.array_equal(epoch, following)
+
+
+def test_where_no_row_is_dropped_an_epoch_sees_each_exactly_once_in_batches_of_even_size():
+    fit = np.arange(100, 205)
+    order = Order(fit, 20, seed=3, drop_last=False)
+    epoch = [order.rows(step) for step in range(order.steps)]
+    assert sorted(np.concatenate(epoch)) == list(fit)
+    assert {len(rows) for rows in epoch} == {21}
+    few = Order(fit[:7], 20, seed=3, drop_last=False)
+    assert few.steps == 1
+    assert sorted(few.rows(0)) == sorted(few.rows(1)) == list(fit[:7])
+
+
+def test_rows_held_out_by_the_caller_are_never_trained_on(tmp_path):
+    seen: set[int] = set()
+    data = digits_as_data()
+    held_out = np.arange(0, 300, 7)
+
+    def batch(rows):
+        if len(rows) == 32:  # a step; looks at the held-out rows come in other sizes
+            seen.update(rows.tolist())
+        return data.batch(rows)
+
+    watched = TrainingData(**{**data.__dict__, "batch": batch})
+    training = train(Noisy(), watched, Job(tmp_path, device="cpu"), SCHEDULE, held_out=held_out[:31])
+    np.testing.assert_array_equal(training.held_out, held_out[:31])
+    assert seen
+    assert not seen & set(held_out[:31].tolist())
+
+
+def test_the_learning_rate_rises_then_falls_to_zero():
+    schedule = Schedule(steps=100, learning_rate=1.0, warmup=0.1)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[10] == 1.0
+    assert np.all(np.diff(rates[:10]) > 0)
+    assert np.all(np.diff(rates[10:]) < 0)
+    assert rates[-1] < 1e-3
+    assert Schedule(steps=100, learning_rate=1.0).rate(0) == 1.0
+
+
+def test_weight_decay_pulls_weights_to_zero(tmp_path):
+    def weight(decay: float) -> float:
+        (tmp_path / str(decay)).mkdir()
+        trainee, _ = run(tmp_path / str(decay), schedule=Schedule(steps=60, batch=32, weight_decay=decay))
+        return float(trainee.network[0].weight.detach().norm())
+
+    assert weight(10.0) < 0.5 * weight(0.0)

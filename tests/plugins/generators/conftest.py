@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shiftlens.core.learning.training import one_core_free
+from shiftlens.core.learning.devices import one_core_free
 
 
 @pytest.fixture(autouse=True)
