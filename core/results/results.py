@@ -201,6 +201,90 @@ class GridSize(Record):
     losses: int = Field(description="rows")
 
 
+class InterventionAxis(Record):
+    """One axis of the intervention grid: the factors that are changed along it, and what they were found to be."""
+
+    factors: list[str] = Field(default_factory=list, description="changed together along it; may be empty")
+    words: str = Field(description='its heading, such as "harmful: stroke-thickness", or why nothing lies along it')
+
+
+class InterventionCell(Record):
+    """One real source sample with the fitted changes at a part of their full strength."""
+
+    requested: float = Field(description="loss that the strength was chosen for")
+    measured: float = Field(description="loss that the classifier has on the cell")
+    predicted: str = Field(description="class that the classifier says")
+    confidence: float = Field(description="probability of that class")
+    correct: bool = Field(description="whether it is the sample's class")
+    right: float = Field(description="part of the full strength of the changes that go right")
+    down: float = Field(description="part of the full strength of the changes that go down")
+    reached: bool = Field(description="whether the measured loss is near the requested one")
+
+
+class NearestTarget(Record):
+    """The real target sample of the same class that is most like the source sample with the whole fitted shift.
+
+    Distances, by plain statistics and by what the classifier says, count in the usual distance of a target sample of
+    that class to the nearest other one.
+    """
+
+    target: int = Field(description="place in the target domain")
+    target_name: str = Field("", description="of the sample, where the reader gives names")
+    loss: float = Field(description="of the target sample")
+    predicted: str = Field(description="class that the classifier says of it")
+    confidence: float = Field(description="probability of that class")
+    correct: bool = Field(description="whether it is the sample's class")
+    distance: float = Field(description="of the changed source sample to it")
+    distance_before: float = Field(description="of the source sample as it is to the target sample nearest to that")
+
+
+class SliderStep(Record):
+    """One source sample with one change at a part of its full strength."""
+
+    part: float = Field(description="of the full strength")
+    value: float | None = Field(description="what the factor measures; null where the sample has no such property")
+    loss: float = Field(description="that the classifier has on it")
+    predicted: str = Field(description="class that the classifier says")
+    confidence: float = Field(description="probability of that class")
+    correct: bool = Field(description="whether it is the sample's class")
+
+
+class Slider(Record):
+    """One factor's change alone on one source sample, from none to the full strength."""
+
+    factor: str = Field(description="name of the factor")
+    steps: list[SliderStep] = Field(description="from none to the full strength")
+
+
+class InterventionSample(Record):
+    """One source sample with its grid: ``cells[row][column]``; ``[0][0]`` is the sample as it is."""
+
+    source: int = Field(description="place in the source domain")
+    source_name: str = Field("", description="of the sample, where the reader gives names")
+    label: str = Field(description="its class")
+    cells: list[list[InterventionCell]] = Field(description="rows of cells")
+    nearest: NearestTarget | None = Field(None, description="null where the target has no sample")
+    sliders: list[Slider] = Field(default_factory=list, description="each change alone; of the first samples only")
+
+
+class Intervention(Record):
+    """The fitted changes made on real source samples: what cost nothing to the right, what costs accuracy downwards.
+
+    What a change moves is exact by construction: this shows what the trial found and is no second proof.
+    """
+
+    right: InterventionAxis = Field(description="changes that cost nothing, and unclear ones")
+    down: InterventionAxis = Field(description="changes that cost accuracy")
+    samples: list[InterventionSample] = Field(default_factory=list, description="empty where nothing was found changed")
+    fidelity: Fidelity | None = Field(None, description="of requested and measured losses; null where none goes down")
+    near: float | None = Field(None, description="share of cells whose measured loss is near the requested one")
+    looked_at: int = Field(0, description="source samples, rightly classified, that the whole shift was made on")
+    flipped: int = Field(0, description="of these, how many are classified otherwise with the whole shift")
+    distance: float | None = Field(None, description="median over the samples of the distance to the nearest target")
+    distance_before: float | None = Field(None, description="the same of the samples as they are")
+    sentence: str = Field(description="what the grid shows, in words")
+
+
 class Cell(Record):
     """One cell of a grid. The two real samples carry ``real: true`` and are not decoded."""
 
@@ -332,6 +416,7 @@ class Results(Record):
     leak: Leak = Field(description="whether z still tells the loss")
     realism: Realism | None = Field(None, description="whether cells lie where real samples do")
     second_opinion: SecondOpinion | None = Field(None, description="what a second classifier measures on the cells")
+    intervention: Intervention | None = Field(None, description="the changes made on real samples; null: not made")
     grid: GridSize = Field(description="its size")
     pairs: list[PairResult] = Field(description="with their grids, in the order of the selector")
     curves: list[Curve] = Field(default_factory=list, description="of what was trained here")

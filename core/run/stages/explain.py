@@ -22,6 +22,7 @@ from shiftlens.core.results.results import (
     Fidelity,
     GridSize,
     Interaction,
+    Intervention,
     Leak,
     PairResult,
     PerDomain,
@@ -71,6 +72,7 @@ def work(context: Context) -> Outcome:
         leak=Leak(**grid["leak"]),
         realism=Realism(**grid["realism"]) if grid["realism"] else None,
         second_opinion=SecondOpinion(**grid["second_opinion"]) if grid["second_opinion"] else None,
+        intervention=Intervention(**context.facts("intervention")["intervention"]),
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
         pairs=_pairs(context),
         curves=_curves(generator, model, context.facts("converter")),
@@ -216,6 +218,6 @@ def _versions(context: Context) -> dict[str, str]:
 STAGE = Stage(
     "explain",
     settings=("name", "factors", "seed"),
-    after=("data", "classifier", "score", "trial", "generator", "converter", "conversion", "grid"),
+    after=("data", "classifier", "score", "trial", "intervention", "generator", "converter", "conversion", "grid"),
     work=work,
 )

@@ -56,6 +56,25 @@ def test_the_demo_finds_the_planted_cause(demo_run):
     assert results.headline
 
 
+def test_the_intervention_grid_shows_the_finding_on_real_samples(demo_run):
+    found, arrays = demo_run.run.results.intervention, demo_run.run.arrays
+    assert (found.right.words, found.down.words) == ("harmless: hue", "harmful: stroke-thickness")
+    cells = arrays["intervention-cells"]
+    assert cells.shape == (len(found.samples), 5, 5, 3, 32, 32)
+    assert arrays["intervention-sliders"].shape == (3, 2, 9, 3, 32, 32)
+    assert found.fidelity.spearman > 0.9
+    assert found.near > 0.8
+    with np.load(demo_run.config.parent / "source.npz") as source, np.load(demo_run.config.parent / "target.npz") as t:
+        for number, sample in enumerate(found.samples):
+            assert np.array_equal((cells[number, 0, 0] * 255).round(), source["x"][sample.source].transpose(2, 0, 1))
+            assert str(source["y"][sample.source]) == sample.label == str(t["y"][sample.nearest.target])
+    across = [sample.cells[0][-1].measured - sample.cells[0][0].measured for sample in found.samples]
+    down = [sample.cells[-1][0].measured - sample.cells[0][0].measured for sample in found.samples]
+    assert abs(np.mean(across)) < 0.1
+    assert np.mean(down) > 0.5
+    assert found.distance < found.distance_before
+
+
 def test_the_run_directory_is_as_the_contract_says(demo_run):
     path = demo_run.run.path
     for name in ("settings.yaml", "results.json", "report.html", "log.txt", "bundle/manifest.json"):
