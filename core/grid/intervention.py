@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Change, Plan
 from shiftlens.core.causes.outcomes import Score
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores, join
 
 STRENGTHS = np.linspace(0.0, 1.5, 25)

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.sample_statistics import broad_measures
-from shiftlens.core.causes.statistics import Floats
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid.intervention import log_loss
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.causes.changes import Change, Plan
-from shiftlens.core.data.domain import FloatArray, IntArray
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid.fidelity import fidelity
 from shiftlens.core.grid.intervention import InterventionGrid, Sides, changed, intervention_grid, sides_of
