@@ -106,6 +106,18 @@ def init(folder: Path, source: Path, target: Path, classifier: str | None) -> No
 
 
 @cli.command()
+@click.argument("model", metavar="MODEL")
+@as_json
+def inspect(model: str, as_json: bool) -> None:
+    """What was understood of a classifier file: inputs, layout, outputs, classes, batch."""
+    from shiftlens.core.commands import inspect as looked
+    from shiftlens.core.host.host import Host
+
+    found = looked.understood(model, Host())
+    click.echo(json.dumps(looked.plain(found), indent=2) if as_json else looked.text(model, found))
+
+
+@cli.command()
 @click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/NAME beside CONFIG]")
 @click.option("--until", metavar="STAGE", help="Stop after this stage.")

@@ -18,9 +18,11 @@ AS_PROBABILITIES = {
     "probabilities": """
     tiny = Constant <value_float = 1e-12> ()
     class_axis = Constant <value_ints = [1]> ()
-    total = ReduceSum <keepdims = 1> (outputs, class_axis)
+    nothing = Constant <value_float = 0.0> ()
+    positive = Max (outputs, nothing)
+    total = ReduceSum <keepdims = 1> (positive, class_axis)
     total_above_zero = Max (total, tiny)
-    probabilities = Div (outputs, total_above_zero)
+    probabilities = Div (positive, total_above_zero)
 """,
 }
 CONSTANTS = """

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # a server that holds a bundle has no pydantic
     from shiftlens.core.host.kinds import LossWorker
 
 UNLABELLED = -1
+WITHIN = 0.02  # by which probabilities that went through 8 bits may miss [0, 1]
+ROUNDED = 1 / 256  # by which each of them may be rounded up
 
 
 @dataclass(frozen=True)
@@ -69,17 +71,57 @@ def probabilities_of(outputs: AnyArray, output: str, where: str = "the classifie
             "check its normalisation and the samples' range"
         )
     if output == "probabilities":
-        positive = values
+        positive = np.maximum(values, 0)  # eight bits may leave a little below zero
     else:
         positive = np.exp(values - values.max(axis=1, keepdims=True))
     result: Floats = positive / np.maximum(positive.sum(axis=1, keepdims=True), 1e-12)
     return result
 
 
-def looks_like_probabilities(outputs: AnyArray) -> bool:
-    """Whether every row of ``(n, K)`` is non-negative and sums to one: such outputs are not logits."""
+@dataclass(frozen=True)
+class Reading:
+    """What raw outputs were taken for, by their range and by what else they could hardly be.
+
+    Attributes:
+        output: ``"logits"`` or ``"probabilities"``.
+        multi_label: whether they look like one yes or no for each class, not like shares of one whole.
+        told: why, and what the other reading would be; empty where there is nothing to say.
+    """
+
+    output: str
+    multi_label: bool = False
+    told: str = ""
+
+
+def read_outputs(outputs: AnyArray) -> Reading:
+    """Tell logits ``(n, K)`` from probabilities, exact or rounded, and from a sigmoid for each class."""
     values = np.asarray(outputs, dtype=np.float64)
-    return bool((values >= -1e-6).all() and np.allclose(values.sum(axis=1), 1.0, atol=1e-3))
+    sums = values.sum(axis=1)
+    if values.min() < -WITHIN:
+        return Reading("logits")
+    if np.allclose(sums, 1.0, atol=1e-3):
+        return Reading("probabilities")
+    whole = 100.0 if abs(float(np.median(sums)) - 100) < 10 else 255.0
+    if values.max() > 1 + WITHIN:  # percent, or probabilities of eight bits
+        if np.allclose(sums, whole, rtol=0.1) and values.max() <= whole:
+            return Reading("probabilities", told=f"The classifier's outputs sum to {whole:g}: read as shares of it.")
+        return Reading("logits")
+    between = f"lie between 0 and 1, and each sample's sum to {sums.min():.3g} to {sums.max():.3g}"
+    rounded = values.shape[1] * ROUNDED + 0.01
+    if sums.max() <= 1 + rounded and np.median(sums) >= 0.9:
+        return Reading(
+            "probabilities",
+            told=f"The classifier's outputs {between}: read as probabilities that were rounded, as by quantisation to "
+            "8 bits, and scaled to sum to one. If they are logits, set classifier.output to logits.",
+        )
+    return Reading(
+        "probabilities",
+        multi_label=True,
+        told=f"The classifier's outputs {between}: that is one sigmoid for each class, as of a multi-label classifier. "
+        "They are read as probabilities of which each sample has one class only, scaled to sum to one. If samples can "
+        "have several classes at once, shiftlens cannot judge this classifier; if they are logits, set "
+        "classifier.output to logits. Set it to probabilities to agree.",
+    )
 
 
 def score_batch(probabilities: Floats, labels: IntArray | None, loss: LossWorker) -> Scores:

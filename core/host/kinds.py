@@ -113,6 +113,7 @@ class ProvidedClassifier:
         accuracy: accuracy on held-out source samples, where it was trained here.
         history: one row per epoch, e.g. ``{"epoch": 1, "loss": 0.7, "held_out": 0.9}``.
         held_out: indices of the source samples that training never saw, empty where unknown.
+        notes: what was decided about it that could be otherwise, in full sentences; the report warns of them.
     """
 
     onnx: Path | None = None
@@ -123,12 +124,42 @@ class ProvidedClassifier:
     accuracy: float | None = None
     history: tuple[dict[str, float], ...] = ()
     held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnderstoodClassifier:
+    """What was understood of a classifier's file without any data: what ``shiftlens inspect`` shows.
+
+    Attributes:
+        inputs, outputs: as the file has them, name, shape and type.
+        sample_shape: of one sample in our form, channels first; None for a dimension that may vary.
+        layout: how the file takes it, such as ``"channels-last"``.
+        output: the output that is used.
+        reading: ``"logits"`` or ``"probabilities"``, where that can be told without data; else ``"unknown"``.
+        classes: names in the order of the outputs, where the file or one beside it says them.
+        count: how many classes it gives a value for; None where that is not known.
+        batch: ``"any"``, or what is done about a fixed one.
+        notes: what a person should know, in full sentences.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    sample_shape: tuple[int | None, ...]
+    layout: str
+    output: str
+    reading: str
+    classes: tuple[str, ...] | None
+    count: int | None
+    batch: str
+    notes: tuple[str, ...] = ()
 
 
 class ClassifierWorker(Protocol):
     """``provide(source, job) -> ProvidedClassifier``; files go to ``job.folder``.
 
-    ``files()`` lists the files it reads, so that a run knows when they have changed.
+    ``files()`` lists the files it reads, so that a run knows when they have changed. A worker whose file can be looked
+    at without data has ``understood() -> UnderstoodClassifier`` besides: `shiftlens inspect` and `shiftlens init` ask.
     """
 
     def files(self) -> list[Path]: ...

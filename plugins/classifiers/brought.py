@@ -84,8 +84,8 @@ def check_outputs(name: str, run: Run, source: Domain) -> None:
             company than alone, as a network left in train mode does.
     """
     x = source.batch(np.resize(np.arange(len(source)), 3))
-    together = _outputs(name, run, x)
-    alone = np.concatenate([_outputs(name, run, x[i : i + 1]) for i in range(3)])
+    together = outputs_of(name, run, x)
+    alone = np.concatenate([outputs_of(name, run, x[i : i + 1]) for i in range(3)])
     off = float(np.abs(np.nan_to_num(together - alone)).max() / max(1.0, float(np.abs(np.nan_to_num(alone)).max())))
     if off > 1e-2:
         raise ClassifierError(
@@ -94,7 +94,12 @@ def check_outputs(name: str, run: Run, source: Domain) -> None:
         )
 
 
-def _outputs(name: str, run: Run, x: FloatArray) -> Floats:
+def outputs_of(name: str, run: Run, x: FloatArray) -> Floats:
+    """What a classifier gives for ``(n, *sample)``, as ``(n, classes)`` numbers.
+
+    Raises:
+        ClassifierError: it fails, or gives another shape or type.
+    """
     try:
         outputs = np.asarray(run(x))
     except Exception as error:  # the user's own code, which may raise anything

@@ -1,95 +1,221 @@
-"""A classifier brought along as an ONNX file. No torch."""
+"""A classifier brought along as an ONNX file, in whatever form its exporter gave it. No torch.
+
+What the file takes and gives is read off its graph and tried on real samples (`onnx_form`); where that is not the one
+form of a bundle, a wrapped copy takes its place, checked against the original's own answers.
+"""
 
 from __future__ import annotations
 
-import json
+import logging
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
+from shiftlens.core.arrays import AnyArray
 from shiftlens.core.data.domain import Domain
+from shiftlens.core.data.scoring import read_outputs
 from shiftlens.core.errors import ClassifierError, InputError
-from shiftlens.core.host.kinds import ProvidedClassifier
+from shiftlens.core.host.kinds import ProvidedClassifier, UnderstoodClassifier
 from shiftlens.core.job import Job
+from shiftlens.export.found_onnx import FoundOnnx, external_files, look, with_one_input
 from shiftlens.export.session import Session
-from shiftlens.plugins.classifiers.brought import BroughtSettings, check_normalise, check_outputs, normalised
+from shiftlens.export.wrap_onnx import PARITY, wrap
+from shiftlens.plugins.classifiers.brought import BroughtSettings, check_normalise, normalised, outputs_of
+from shiftlens.plugins.classifiers.onnx_form import READINGS, Decided, decide
 
-DYNAMIC = "torch.onnx.export(model, (x,), path, dynamo=True, dynamic_shapes=({0: 'batch'},))"
+logger = logging.getLogger("shiftlens")
+
+COMPANY = 1e-2  # relative difference of a sample's answers alone and in a batch, above which something is wrong
+TRIED_SIZE = 64  # px or values, for a dimension that may vary, where no data is at hand
 
 
 class Settings(BroughtSettings):
     """Settings of a classifier in an ONNX file."""
 
-    path: Path = Field(description="the .onnx file: one input (N, *sample), one output (N, classes)")
+    path: Path = Field(description="the .onnx file; weights beside it are read, too")
+    layout: Literal["auto", "channels-first", "channels-last", "no-channels", "flat"] = Field(
+        "auto", description="how it takes a sample; auto: as its input's shape says, tried on real samples"
+    )
+    output: str = Field(  # type: ignore[assignment]  # a file can have outputs of any name
+        "auto",
+        description="logits or probabilities: what it gives, where that is told apart wrongly; or the name of the one "
+        "of its outputs that is meant; auto: the likeliest",
+    )
+    batch: int | None = Field(
+        None, ge=1, le=4096, description="run it in batches of exactly this size; left out: any, where it allows that"
+    )
 
 
 class OnnxFile:
-    """The worker: checks the file against real samples; folds the normalisation in."""
+    """The worker: checks the file against real samples, and brings it to the one form."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
 
     def files(self) -> list[Path]:
-        """The file, and its weights where they stand beside it under the exporter's usual name."""
+        """The file, and those that hold its weights."""
         path = self.settings.path
-        beside = path.with_name(path.name + ".data")
-        return [path, beside] if beside.is_file() else [path]
+        try:
+            return [path, *external_files(path)] if path.is_file() else [path]
+        except ClassifierError:  # told when it is opened
+            return [path]
 
     def __call__(self, source: Domain, job: Job) -> ProvidedClassifier:
-        """The file itself where it stands alone, else one file of it, its weights and its normalisation."""
+        """The file itself where it stands alone in the one form, else a copy that does."""
         settings = self.settings
-        try:
-            session = Session(settings.path, device="cpu")
-        except InputError as error:
-            raise ClassifierError(f"classifier: {error}") from None
+        name = f"the classifier {settings.path}"
         check_normalise(settings.normalise, source)
-        check_signature(session, source)
-        entry, result = session.inputs[0].name, session.outputs[0].name
-        run = normalised(lambda x: session.run(**{entry: x})[result], settings.normalise)
-        check_outputs(f"the classifier {settings.path}", run, source)
-
-        path = settings.path
-        if settings.normalise is not None or len(self.files()) > 1:
-            from shiftlens.export import graphs
-
-            model = graphs.load(path)
-            if settings.normalise is not None:
-                graphs.prepend_normalisation(model, settings.normalise.mean, settings.normalise.std)
+        found = with_one_input(look(settings.path), source.columns)
+        decided = self._decided(found, source, name)
+        for step in decided.steps:
+            logger.info("%s: %s", name, step)
+        path, notes = settings.path, list(decided.notes)
+        if settings.normalise is not None or len(self.files()) > 1 or not _is_in_form(found, decided):
             path = job.folder / "classifier.onnx"
-            graphs.save(model, path)
-        classes = settings.classes
-        if classes is None and "shiftlens.classes" in session.metadata:  # a classifier out of a bundle
-            classes = tuple(json.loads(session.metadata["shiftlens.classes"]))
-        return ProvidedClassifier(onnx=path, output=settings.output, classes=classes)
+            self._write(found, decided, path)
+        try:
+            session = Session(path, device="cpu")
+        except InputError as error:
+            raise ClassifierError(f"{name}: {error}") from None
+        entry, result = session.inputs[0].name, session.outputs[0].name
+        x = source.batch(np.resize(np.arange(len(source)), len(decided.reference)))
+        together = outputs_of(name, lambda x: session.run(**{entry: x})[result], x)
+        self._check_same(together, decided, source, name)
+        notes += _company(found, name, lambda x: session.run(**{entry: x})[result], x, together)
+        return ProvidedClassifier(
+            onnx=path,
+            output=settings.output if settings.output in READINGS else "auto",
+            classes=settings.classes or found.classes,
+            notes=tuple(notes),
+        )
+
+    def understood(self) -> UnderstoodClassifier:
+        """What the file says of itself, tried on noise where its input's shape allows that."""
+        settings = self.settings
+        name = f"the classifier {settings.path}"
+        found = with_one_input(look(settings.path), ())
+        sample, layout = _guessed_sample(found)
+        notes: list[str] = []
+        output, count, reading, batch = found.outputs[0].name, None, "unknown", str(found.batch or "any")
+        tried = tuple(d or TRIED_SIZE for d in sample)
+        kind = {1: "tabular", 2: "series"}.get(len(tried), "image")
+        noise = np.random.default_rng(0).random((4, *tried), dtype=np.float32)
+        try:
+            decided = self._decided(found, Domain(noise, tried, kind), name)
+        except ClassifierError as error:
+            notes.append(f"it could not be tried on noise: {error}")
+        else:
+            form = decided.form
+            output, count, layout = form.output, decided.reference.shape[1], form.layout.name
+            batch = {"free": "any", "freed": f"any (exported for {found.batch})"}.get(
+                str(form.batch), f"{form.batch}, run one after the other"
+            )
+            reading = read_outputs(decided.reference).output
+            if decided.form.columns == 1 and not decided.form.bounded:
+                reading = "logits"
+            notes += [*decided.notes, *decided.steps]
+        return UnderstoodClassifier(
+            inputs=tuple(str(tensor) for tensor in found.inputs),
+            outputs=found.given,
+            sample_shape=sample,
+            layout=layout,
+            output=output,
+            reading=settings.output if settings.output in READINGS[1:] else reading,
+            classes=settings.classes or found.classes,
+            count=count,
+            batch=batch,
+            notes=tuple(notes),
+        )
+
+    def _decided(self, found: FoundOnnx, source: Domain, name: str) -> Decided:
+        settings = self.settings
+        if len(found.inputs) != 1:
+            takes = ", ".join(str(tensor) for tensor in found.inputs) or "nothing"
+            raise ClassifierError(f"{name} takes {takes}; export it with one input (N, *sample)")
+        if settings.normalise is not None and not np.issubdtype(found.inputs[0].dtype, np.floating):
+            raise ClassifierError(
+                f"{name} takes {found.inputs[0]}, whole numbers, which cannot be normalised; take normalise out"
+            )
+        if settings.normalise is not None:  # decided on what stands behind the normalisation
+            domain = source
+            run = normalised(lambda x: x, settings.normalise)
+            rows = np.resize(np.arange(len(source)), min(len(source), 64))
+            x = np.asarray(run(domain.batch(rows)), dtype=np.float32)
+            source = Domain(x, source.sample_shape, source.kind, source.labels, columns=source.columns)
+        return decide(found, source, name, settings.layout, settings.output, settings.batch)
+
+    def _write(self, found: FoundOnnx, decided: Decided, path: Path) -> None:
+        """A copy in the one form, with its weights and its normalisation in it."""
+        from shiftlens.export import graphs
+
+        model = found.model if _is_in_form(found, decided) else wrap(found, decided.form)
+        if self.settings.normalise is not None:
+            graphs.prepend_normalisation(model, self.settings.normalise.mean, self.settings.normalise.std)
+        graphs.save(model, path, check=False)  # ONNX Runtime, which must run it, judges it next
+
+    def _check_same(self, together: AnyArray, decided: Decided, source: Domain, name: str) -> None:
+        """The wrapped copy gives what the original gave."""
+        reference = decided.reference
+        off = float(np.abs(np.nan_to_num(together - reference)).max())
+        if together.shape != reference.shape or off > PARITY * max(1.0, float(np.abs(np.nan_to_num(reference)).max())):
+            raise ClassifierError(
+                f"{name} gives other answers when it is run in the form that the analysis needs (they differ by "
+                f"{off:.2g}); export it with float32 (N, *sample) in and (N, classes) out"
+            )
 
 
-def check_signature(session: Session, source: Domain) -> None:
-    """One input that takes these samples in batches of any size, one output of numbers.
+def _is_in_form(found: FoundOnnx, decided: Decided) -> bool:
+    """Whether the file can stand in the bundle as it is."""
+    form = decided.form
+    entry = found.inputs[0]
+    result = next(tensor for tensor in found.outputs if tensor.name == form.output)
+    return (
+        not found.altered
+        and len(found.outputs) == 1
+        and len(found.model.graph.input) == len(found.inputs)
+        and form.layout.name == "channels-first"
+        and not form.layout.repeat
+        and entry.dtype == result.dtype == np.float32
+        and form.batch == "free"
+        and form.columns > 1
+        and len(result.shape) == 2
+        and len(entry.shape) == len(form.sample_shape) + 1
+    )
+
+
+def _company(found: FoundOnnx, name: str, run: Any, x: AnyArray, together: AnyArray) -> list[str]:
+    """How far a sample's answer depends on those it is run with.
 
     Raises:
-        ClassifierError: saying what the file takes and gives, and what to do.
+        ClassifierError: it does, and nothing in the graph says why it should.
     """
-    name = f"the classifier {session.origin}"
-    if len(session.inputs) != 1 or len(session.outputs) != 1:
-        inputs, outputs = (", ".join(str(tensor) for tensor in side) for side in (session.inputs, session.outputs))
+    alone = np.concatenate([outputs_of(name, run, x[i : i + 1]) for i in range(len(x))])
+    scale = max(1.0, float(np.abs(np.nan_to_num(alone)).max()))
+    off = float(np.abs(np.nan_to_num(together - alone)).max())
+    if found.quantised_on_the_fly and off > 0:
+        changed = int((together.argmax(axis=1) != alone.argmax(axis=1)).sum())
+        return [
+            f"{name} is quantised by the range of each batch (dynamic int8), so its answers depend a little on the "
+            f"batch size: by up to {off:.2g} on {len(x)} samples run alone and together, with {changed} other "
+            "predictions. Losses are as of batch_size; keep it to compare runs."
+        ]
+    if off / scale > COMPANY:
         raise ClassifierError(
-            f"{name} has inputs {inputs} and outputs {outputs}; export it with one input (N, *sample) and one output "
-            "(N, classes)"
+            f"{name} gives a sample another answer in a batch than alone (they differ by {off:.2g}): it was probably "
+            "left in train mode; call .eval() before you export or return it"
         )
-    entry, result = session.inputs[0], session.outputs[0]
-    if not np.issubdtype(entry.dtype, np.floating) or not np.issubdtype(result.dtype, np.floating):
-        raise ClassifierError(f"{name} takes {entry} and gives {result}; export it with float32 on both sides")
-    wanted, found = source.sample_shape, entry.shape[1:]
-    fits = len(wanted) == len(found) and all(
-        not isinstance(f, int) or f == w for w, f in zip(wanted, found, strict=True)
-    )
-    if not fits:
-        hint = "resize the samples in the reader's settings, or export the classifier for this shape"
-        if len(wanted) > 1 and found == (*wanted[1:], wanted[0]):
-            hint = "it takes the channels last: export it with the channels first"
-        raise ClassifierError(f"{name} takes samples of shape {found}; the source has {wanted}; {hint}")
-    if isinstance(entry.shape[0], int):
-        raise ClassifierError(
-            f"{name} takes batches of exactly {entry.shape[0]}; export it again with a dynamic batch: {DYNAMIC}"
-        )
+    return []
+
+
+def _guessed_sample(found: FoundOnnx) -> tuple[tuple[int | None, ...], str]:
+    """The shape of a sample with the channels first, and the layout, by the input's shape alone."""
+    dims = [d if isinstance(d, int) else None for d in found.inputs[0].shape[1:]]
+    if len(dims) == 3 and dims[0] not in (1, 3, 4) and dims[2] in (1, 3, 4):
+        return (dims[2], dims[0], dims[1]), "channels-last"
+    if len(dims) == 3:
+        return (dims[0] or 3, dims[1], dims[2]), "channels-first"
+    if len(dims) == 2 and None not in dims and min(dims) >= 8 and max(dims) <= 4 * min(dims):  # type: ignore[type-var, operator]
+        return (1, *dims), "no-channels"
+    return tuple(dims), "channels-first"

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import TrainedConverter as TrainedConverter
     from shiftlens.core.host.kinds import TrainedGenerator as TrainedGenerator
     from shiftlens.core.host.kinds import TrainingData as TrainingData
+    from shiftlens.core.host.kinds import UnderstoodClassifier as UnderstoodClassifier
     from shiftlens.core.job import Job as Job
     from shiftlens.core.results.report import Report as Report
     from shiftlens.core.run.directory import Run as Run
@@ -112,6 +113,7 @@ FOR_PLUGINS = {
         "TrainedConverter",
         "TrainedGenerator",
         "TrainingData",
+        "UnderstoodClassifier",
     ),
     "shiftlens.core.job": ("Job",),
     "shiftlens.core.results.report": ("Report",),

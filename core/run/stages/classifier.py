@@ -11,7 +11,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.fingerprint import fingerprint, sha256_of_files
 from shiftlens.core.data.labels import match_classes
-from shiftlens.core.data.scoring import looks_like_probabilities
+from shiftlens.core.data.scoring import Reading, read_outputs
 from shiftlens.core.errors import ClassifierError
 from shiftlens.core.files import sha256_of, whole
 from shiftlens.core.host.kinds import ProvidedClassifier
@@ -38,16 +38,21 @@ def work(context: Context) -> Outcome:
     if len(provided.held_out):
         outputs.append(context.run.arrays.save("classifier-held-out", np.asarray(provided.held_out, dtype=np.int64)))
     probe = _probe(context, provided, source.batch(slice(0, PROBED)))
+    reading = _reading(provided, probe)
+    warnings = [*provided.notes, *([reading.told] if reading.told else [])]
+    for warning in warnings:
+        logger.warning("%s", warning)
     facts: dict[str, Any] = {
         "name": context.settings.classifier.name,
         "exported": provided.onnx is not None,
         "why_not_exported": provided.why_no_onnx,
-        "output": _output(provided, probe),
+        "output": reading.output,
         "classes": list(match_classes(source.labels, target.labels, probe.shape[1], provided.classes)),
         "trained_here": bool(len(provided.held_out)),
         "accuracy": provided.accuracy,
         "history": list(provided.history),
         "sha256": sha256,
+        "warnings": warnings,
     }
     return Outcome(outputs, facts)
 
@@ -72,10 +77,9 @@ def _probe(context: Context, provided: ProvidedClassifier, x: FloatArray) -> Flo
     return raw
 
 
-def _output(provided: ProvidedClassifier, probe: FloatArray) -> str:
-    if provided.output != "auto":
-        return provided.output
-    return "probabilities" if looks_like_probabilities(probe) else "logits"
+def _reading(provided: ProvidedClassifier, probe: FloatArray) -> Reading:
+    """As said, or as it looks."""
+    return read_outputs(probe) if provided.output == "auto" else Reading(provided.output)
 
 
 def outside(context: Context) -> Any:

@@ -214,31 +214,6 @@ def test_weights_beside_the_file_are_brought_in(exported, source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("inputs", "outputs", "told"),
-    [
-        ([1, 1, 8, 8], [1, 10], "takes batches of exactly 1; export it again with a dynamic batch"),
-        (["n", 1, 9, 9], ["n", 10], r"takes samples of shape \(1, 9, 9\); the source has \(1, 8, 8\); resize"),
-        (["n", 8, 8, 1], ["n", 10], "channels last: export it with the channels first"),
-        (["n", 64], ["n", 10], r"takes samples of shape \(64,\)"),
-        (["n", 1, 8, 8], ["n", 1], r"gives \(3, 1\) for a batch of 3"),
-    ],
-)
-def test_an_onnx_file_that_does_not_fit_is_told(source, tmp_path, inputs, outputs, told):
-    path = linear(tmp_path / "model.onnx", inputs, outputs)
-    with pytest.raises(ClassifierError, match=told):
-        provide({"path": str(path)}, source, tmp_path)
-
-
-def test_an_onnx_file_with_two_outputs_is_told(exported, source, tmp_path):
-    model = onnx.load(exported / "net.onnx")
-    model.graph.node.append(helper.make_node("ArgMax", ["y"], ["label"], axis=1, keepdims=0))
-    model.graph.output.append(helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]))
-    onnx.save(model, tmp_path / "two.onnx")
-    with pytest.raises(ClassifierError, match=r"outputs y .*, label .* one output \(N, classes\)"):
-        provide({"path": str(tmp_path / "two.onnx")}, source, tmp_path)
-
-
-@pytest.mark.parametrize(
     ("path", "told"),
     [
         ("absent.onnx", r"there is no file .*absent\.onnx"),
