@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: none of them, nor what they start, needs more
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 import shiftlens
@@ -23,6 +30,13 @@ settings.register_profile("shiftlens", deadline=None, max_examples=40, derandomi
 settings.load_profile("shiftlens")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One module that uses the demo's run first and the others last: one process makes it, and none waits for it."""
+    modules = {item.path for item in items if "demo_run" in getattr(item, "fixturenames", ())}
+    first = next((item.path for item in items if item.path in modules), None)
+    items.sort(key=lambda item: 0 if item.path == first else 2 if item.path in modules else 1)
+
+
 @dataclass(frozen=True)
 class DemoRun:
     """A finished run, its settings file, and what was changed in it to make it quick."""
@@ -32,12 +46,34 @@ class DemoRun:
     overrides: tuple[str, ...] = QUICK
 
 
+def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that ``make`` fills, once for all processes of a test session. Nobody may change what is in it."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder, done = shared / name, shared / f"{name}-is-made"
+    with FileLock(shared / f"{name}.lock"):
+        if not done.exists():
+            folder.mkdir(exist_ok=True)
+            make(folder)
+            done.touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
-    """The whole pipeline, once for all tests, on the demo's real digits with short training and few pairs."""
+    """The whole pipeline on the demo's real digits, with short training and few pairs.
+
+    It is run once in a test session. Each process of the session has a copy of the run directory, which its tests may
+    run into again, as long as the results stay as they are.
+    """
     from shiftlens.core.data.demo import write_demo
 
-    folder = tmp_path_factory.mktemp("demo")
-    config = write_demo(folder)
-    settings = shiftlens.load_settings(config, overrides=QUICK)
-    return DemoRun(config, shiftlens.run(settings, folder / "run"))
+    def make(folder: Path) -> None:
+        settings = shiftlens.load_settings(write_demo(folder), overrides=QUICK)
+        shiftlens.run(settings, folder / "run")
+
+    made = made_once(tmp_path_factory, "demo", make)
+    run = tmp_path_factory.mktemp("demo-run") / "run"
+    shutil.copytree(made / "run", run)
+    return DemoRun(made / "analysis.yaml", shiftlens.load_run(run))

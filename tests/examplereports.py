@@ -95,7 +95,7 @@ def _digits() -> Scene:
 
 @cache
 def _photos() -> Scene:
-    x, y = cifar(60)
+    x, y = cifar(40)
 
     def blur(x: np.ndarray, t: float) -> np.ndarray:
         return ndimage.gaussian_filter(x, (0, 0, 2.5 * t, 2.5 * t)) if t else x

@@ -1,7 +1,8 @@
-"""Real samples for the tests: scikit-learn's digits always, and larger sets where the data folder is at hand.
+"""Real samples for the tests: scikit-learn's digits, and small parts of larger sets that come with the repository.
 
-The folder is ``SHIFTLENS_TEST_DATA``, or ``../shared/data`` beside the checkout; a test that needs a file which is
-not there is skipped with the reason.
+The parts lie in tests/data (its README says where they are from). A test that needs more than a part asks for
+`whole_data_file`, which looks in the folder that ``SHIFTLENS_TEST_DATA`` names, or in ``../shared/data`` beside the
+checkout.
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "tests" / "data"
 
 
 def data_file(name: str) -> Path:
-    """Path of a data file; the test is skipped where it is missing."""
-    folder = Path(os.environ.get("SHIFTLENS_TEST_DATA", ROOT.parent / "shared" / "data"))
-    path = folder / name
+    """Path of the part of a data set that comes with the repository."""
+    return DATA / name
+
+
+def whole_data_file(name: str) -> Path:
+    """Path of a whole data set; the test is skipped where it is missing."""
+    path = Path(os.environ.get("SHIFTLENS_TEST_DATA", ROOT.parent / "shared" / "data")) / name
     if not path.is_file():
-        pytest.skip(f"{path} is not there; set SHIFTLENS_TEST_DATA to the folder that holds {name}")
+        pytest.skip(f"needs the whole {name}: set SHIFTLENS_TEST_DATA to the folder that holds it")
     return path
 
 
@@ -37,16 +43,16 @@ def digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def mnist(count: int = 1000) -> tuple[np.ndarray, np.ndarray]:
-    """MNIST: x (count, 1, 28, 28) float32 in [0, 1], y (count,) int."""
+def mnist(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """MNIST, up to 1,500: x (count, 1, 28, 28) float32 in [0, 1], y (count,) int."""
     with np.load(data_file("mnist.npz"), allow_pickle=False) as loaded:
         x, y = loaded["train_images"][:count], loaded["train_labels"][:count]
     return (x.reshape(len(x), 1, 28, 28) / 255).astype(np.float32), y.astype(np.int64)
 
 
 @cache
-def cifar(per_class: int = 50) -> tuple[np.ndarray, np.ndarray]:
-    """CIFAR-10 photographs: x (10 * per_class, 3, 32, 32) float32 in [0, 1], y of class names."""
+def cifar(per_class: int = 40) -> tuple[np.ndarray, np.ndarray]:
+    """CIFAR-10 photographs, up to 40 of a class: x (10 * per_class, 3, 32, 32) float32 in [0, 1], y of class names."""
     from PIL import Image
 
     images, labels = [], []
@@ -63,7 +69,10 @@ def cifar(per_class: int = 50) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def spoken(per_digit: int = 20, length: int = 4096) -> tuple[np.ndarray, np.ndarray]:
-    """Spoken digits, 8 kHz: x (10 * per_digit, 1, length) float32 in [-1, 1], cut or padded at the end; y digits."""
+    """Spoken digits, 8 kHz, up to 20 of each and 4,096 values long, cut or padded at the end.
+
+    Returns x (10 * per_digit, 1, length) float32 in [-1, 1] and y, the digits as text.
+    """
     import wave
 
     series, labels, counts = [], [], dict.fromkeys("0123456789", 0)
@@ -84,7 +93,7 @@ def spoken(per_digit: int = 20, length: int = 4096) -> tuple[np.ndarray, np.ndar
 
 @cache
 def power() -> tuple[np.ndarray, np.ndarray]:
-    """Daily electricity demand of Italy: x (N, 1, 24) float32, standardised; y '1' (winter) or '2' (summer)."""
+    """Daily electricity demand of Italy: x (500, 1, 24) float32, standardised; y '1' (winter) or '2' (summer)."""
     rows = [line.strip().split(",") for line in data_file("italy-power-demand.csv").read_text().splitlines()[1:]]
     values = np.array([row[2:] for row in rows], dtype=np.float32)
     return values[:, None, :], np.array([row[1] for row in rows])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageEnhance
-from realdata import data_file
+from realdata import whole_data_file
 
 from shiftlens import load_run
 from shiftlens.core import cli
@@ -22,7 +22,7 @@ PER_CLASS = 500
 def trees(tmp_path_factory):
     """before/ and after/ by class; half of the photographs each, those of after/ much darker."""
     root = tmp_path_factory.mktemp("photographs")
-    with zipfile.ZipFile(data_file("cifar10-small.zip")) as archive:
+    with zipfile.ZipFile(whole_data_file("cifar10-small.zip")) as archive:
         for name in CLASSES:
             for number in range(PER_CLASS):
                 side = "before" if number % 2 else "after"

@@ -1,0 +1,41 @@
+# What a developer types. Every target uses the environment in .venv, which is made where it is missing.
+
+BIN := .venv/bin
+
+.PHONY: check lint format types layers test slow docs reference mutation ci
+
+check: lint types layers test ## all that must hold before a commit
+
+$(BIN)/pytest:
+	python3 -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[test]'
+
+lint: $(BIN)/pytest ## style and format, nothing is changed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(BIN)/pytest ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(BIN)/pytest
+	$(BIN)/mypy
+
+layers: $(BIN)/pytest ## who may import whom
+	$(BIN)/lint-imports --no-cache
+
+test: $(BIN)/pytest ## the default run, on all cores
+	$(BIN)/pytest
+
+slow: $(BIN)/pytest ## what CI runs besides, without the servers
+	$(BIN)/pytest -m "slow or browser or wheel"
+
+reference: $(BIN)/pytest ## docs/reference, from the code
+	$(BIN)/python docs/generate.py
+
+docs: reference ## the pages, in site/
+	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
+	$(BIN)/mkdocs build --strict
+
+ci: ## everything, in a fresh environment
+	.ci/run

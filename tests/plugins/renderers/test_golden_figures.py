@@ -1,0 +1,487 @@
+"""Every number that the HTML report prints is one of results.json, where it belongs and as the one formatter writes it.
+
+Sentences of results.json are quoted by the report; their figures are held by the tests of the sentences.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from examplereports import SCENES, example
+from htmltree import Node, tree
+
+from shiftlens.core.host.host import Host
+from shiftlens.core.host.kinds import Renderer
+from shiftlens.core.results.results import Cause, Cell, PairResult, Results
+from shiftlens.plugins.renderers.words import number, percent, points, signed
+
+FIGURE = re.compile(r"(?<![\w.#])#?[−+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[\u202f ]%)?(?![\w.]*\w)")
+CONSTANT = {"0", "1", "95 %"}  # of explanations: "1 is full agreement", "95 % interval"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A report as HTML and the results that it tells."""
+
+    results: Results
+    page: Node
+
+    def figures(self, text: str) -> list[str]:
+        """Numbers in a text, in their order, without those of sentences that are quoted from the results."""
+        for sentence in sorted(_sentences(self.results), key=len, reverse=True):
+            text = text.replace(" ".join(sentence.split()), " ")
+        return [figure.replace("\u202f", " ").lstrip("#") for figure in FIGURE.findall(text)]
+
+    def told(self, text: str, *expected: str, constants: Sequence[str] = tuple(CONSTANT)) -> None:
+        """The text's figures are the expected ones in their order, and beside them only constants."""
+        wanted = [figure for part in expected for figure in self.figures(part)]
+        found = self.figures(text)
+        position = 0
+        for figure in found:
+            if position < len(wanted) and figure == wanted[position]:
+                position += 1
+            else:
+                assert figure in constants, f"{figure} in {text!r}: expected {wanted}"
+        assert position == len(wanted), f"{wanted[position:]} missing in {text!r}"
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        for each in value.values():
+            yield from _leaves(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _leaves(each)
+    else:
+        yield value
+
+
+@cache
+def _dumped(text: str) -> list[Any]:
+    return list(_leaves(json.loads(text)))
+
+
+def _sentences(results: Results) -> set[str]:
+    return {leaf for leaf in _dumped(results.to_json()) if isinstance(leaf, str) and " " in leaf}
+
+
+@cache
+def _example(name: str) -> Case:
+    report = example(name)
+    component = Host().find(Renderer, "html")
+    html = component.build(component.settings())(report)["report.html"].decode("utf-8")
+    return Case(report.results, tree(html))
+
+
+@pytest.fixture(params=[*SCENES, "demo"])
+def case(request: pytest.FixtureRequest) -> Case:
+    """The examples, which hold every figure that there can be, and a run's own report."""
+    if request.param != "demo":
+        return _example(request.param)
+    run = request.getfixturevalue("demo_run").run
+    return Case(run.results, tree((run.path / "report.html").read_text(encoding="utf-8")))
+
+
+def range_of(ci: Sequence[float] | None, say: Any = number) -> str:
+    return "" if ci is None else f"{say(ci[0])} {say(ci[1])}"
+
+
+def bare(value: float) -> str:
+    return points(value).split(" ")[0]
+
+
+def test_the_summary(case: Case) -> None:
+    results, page = case.results, case.page.one("header", "summary")
+    shape = " ".join(map(str, results.sample_shape))
+    case.told(page.one("p", "kicker").words, f"{shape} {len(results.classes)}", constants=())
+    for role in ("source", "target"):
+        accuracy, loss, samples = (getattr(part, role) for part in (results.accuracy, results.loss, results.samples))
+        side = page.one("div", role)
+        assert side.one("p", "accuracy-value").words.strip() == f"accuracy {percent(accuracy, 1)}"
+        case.told(side.one("p", "accuracy-detail").words, f"{samples:,} {number(loss)}", constants=())
+        assert float(side.one("rect", "fill").attributes["width"]) == pytest.approx(100 * accuracy)
+    assert results.accuracy.target is not None
+    difference = results.accuracy.target - results.accuracy.source
+    change = page.one("div", "change").one("p")
+    assert change.words.strip() == points(difference)
+    case.told(change.attributes["title"], points(abs(difference)), constants=())
+    assert results.headline in page.one("h1").words
+
+
+def test_the_table_of_effects(case: Case) -> None:
+    causes = {cause.factor: cause for cause in case.results.causes}
+    rows = case.page.all("table", "effects")[0].one("tbody").all("tr")
+    assert len(rows) == sum(cause.verdict != "unchanged" for cause in causes.values()) + 1
+    for row in rows:
+        name = row.one("th").words.strip()
+        effect, share = row.all("td")[1:]
+        if name in causes:
+            cause = causes[name]
+            if cause.effect is not None:
+                case.told(effect.words, signed(cause.effect), range_of(cause.ci, signed), constants=())
+            values = cause.share, cause.share_ci
+        else:
+            assert not case.figures(effect.words)
+            assert case.results.unexplained is not None
+            values = case.results.unexplained.share, case.results.unexplained.ci
+        case.told(share.words, *([percent(values[0]), range_of(values[1], percent)] if values[0] is not None else []))
+
+
+def test_bars_are_as_long_as_their_figures(case: Case) -> None:
+    """Within one column all bars share one scale: zero, value and both ends of the interval lie on a straight line."""
+    table = case.page.all("table", "effects")[0].one("tbody")
+    causes = {cause.factor: cause for cause in case.results.causes}
+    rest = case.results.unexplained
+    for column, (value, ci) in enumerate((("effect", "ci"), ("share", "share_ci")), start=1):
+        drawn, figures = [], []
+        for row in table.all("tr"):
+            told = causes.get(row.one("th").words.strip(), rest)
+            bars = row.all("td")[column].all("rect", "bar")
+            if not bars or getattr(told, ci, None) is None:
+                continue
+            start, width = (float(bars[0].attributes[name]) for name in ("x", "width"))
+            zero, *ends = _numbers(row.all("td")[column].one("path", "zero"), "whisker", row.all("td")[column])
+            figure = getattr(told, value)
+            drawn += [zero, start + width if figure > 0 else start, *ends]
+            figures += [0.0, figure, *getattr(told, ci)]
+        if np.ptp(figures) > 0:
+            slope, start = np.polyfit(figures, drawn, 1)
+            assert slope > 0
+            np.testing.assert_allclose(np.array(figures) * slope + start, drawn, atol=0.2)
+
+
+def _numbers(zero: Node, whisker: str, cell: Node) -> list[float]:
+    """Place of the zero line and of both ends of the whisker."""
+    at = float(re.findall(r"[\d.]+", zero.attributes["d"])[0])
+    ends = [float(n) for n in re.findall(r"[\d.]+", cell.one("path", whisker).attributes["d"])]
+    return [at, min(ends[0], ends[2]), max(ends[0], ends[2])]
+
+
+def facts_of(cause: Cause, results: Results) -> list[str]:
+    """The figures of a card's facts, one entry per line that has any."""
+    shift, facts = cause.shift, []
+    if shift:
+        facts.append(f"{number(shift.source)} {number(shift.target)}")
+        if shift.turn is not None:
+            facts.append(number(shift.turn))
+    if cause.accuracy_effect is not None:
+        facts.append(f"{bare(cause.accuracy_effect)} {range_of(cause.accuracy_ci, bare)}")
+    if cause.effect is not None:
+        facts.append(f"{signed(cause.effect)} {range_of(cause.ci, signed)}")
+    if cause.samples is not None:
+        precise = ""
+        if cause.ci and results.trial:
+            precise = f"{number((cause.ci[1] - cause.ci[0]) / 2)} {number(results.trial.wanted)}"
+        facts.append(f"{cause.samples} {precise}")
+    if cause.share is not None:
+        facts.append(f"{percent(cause.share)} {range_of(cause.share_ci, percent)}")
+    if cause.restored is not None:
+        facts.append(f"{bare(cause.restored)} {range_of(cause.restored_ci, bare)}")
+    if cause.safe_until is not None:
+        facts.append(number(cause.safe_until))
+    if cause.reached is not None:
+        facts.append(percent(cause.reached))
+    if cause.clipped is not None and cause.clipped >= 0.0005:
+        facts.append(percent(cause.clipped, 1))
+    return facts
+
+
+def test_the_cards(case: Case) -> None:
+    results = case.results
+    cards = {card.attributes.get("aria-label"): card for card in case.page.all("article", "card")}
+    for cause in results.causes:
+        if cause.verdict == "unchanged":
+            assert cause.factor not in cards
+            continue
+        card = cards[cause.factor]
+        assert cause.sentence in card.one("p", "sentence").words
+        lines = [d.words for d in card.one("dl", "facts").all("dd") if case.figures(d.words)] if cause.shift else []
+        for line, expected in zip(lines, facts_of(cause, results) if cause.shift else [], strict=True):
+            case.told(line, expected, constants=())
+        if cause.grid:
+            axes = cause.grid
+            moved = f"{percent(axes.loss_axis)} {range_of(axes.loss_axis_ci, percent)}"
+            moved += f" {percent(axes.feature_axis)} {range_of(axes.feature_axis_ci, percent)}"
+            case.told(card.one("dl", "notes").all("dd")[0].words, moved, constants=())
+        strip = card.all("div", "strip-cell")
+        assert len(strip) == len(cause.strip)
+        for drawn, told in zip(strip, cause.strip, strict=True):
+            label = drawn.one("svg", "picture").attributes["aria-label"].removeprefix(cause.factor)
+            case.told(label, f"{number(told.value)} {number(told.loss)} {told.predicted}", constants=())
+            case.told(drawn.one("p").words, f"{number(told.value)} {number(told.loss)} {told.predicted}", constants=())
+            assert ("✕" in drawn.words) is not told.correct
+    rest = results.unexplained
+    if rest is not None:
+        share = f"{percent(rest.share)} {range_of(rest.ci, percent)}"
+        case.told(cards["unexplained"].one("span", "chip").words, share, constants=())
+    if results.remedy is not None and results.remedy.measured is not None:
+        case.told(cards["remedy"].all("p")[-1].words, bare(results.remedy.measured), constants=())
+    gap = f"{number(results.loss.source)} {number(results.loss.target)}"
+    assert results.loss.target is not None
+    gap += f" {number(results.loss.target - results.loss.source)}"
+    case.told(case.page.one("section", id="why").one("p", "intro").words, gap, constants=())
+    together = [dd.words for d in case.page.all("dl", "findings") for dd in d.all("dd")]
+    for found in results.interactions:
+        (line,) = (words for words in together if found.sentence in words)
+        case.told(line, range_of(found.ci, signed))
+
+
+def test_the_dose_curves(case: Case) -> None:
+    """What stands at the points is what was measured, and the points lie where the axes say."""
+    for cause in case.results.causes:
+        if len(cause.dose) < 2 or cause.verdict == "unchanged":
+            continue
+        card = case.page.one("article", "card", aria_label=cause.factor)
+        chart = card.one("svg", "chart")
+        doses = sorted(cause.dose, key=lambda dose: dose.value)
+        dots = chart.all("circle", "dot")
+        for dot, dose in zip(dots, doses, strict=True):
+            told = f"{number(dose.value)} {number(dose.loss)} {percent(dose.accuracy)}"
+            case.told(dot.one("title").words, told, constants=())
+        ends = " ".join(f"{number(dose.loss)} {number(dose.value)}" for dose in (doses[0], doses[-1]))
+        title = chart.all("title")[0].words.replace(cause.factor, "")
+        case.told(title, ends, constants=())
+        told = " ".join(label.words for label in chart.all("text", "value"))
+        case.told(told, f"{percent(doses[0].accuracy)} {percent(doses[-1].accuracy)}", constants=())
+        for safe in chart.all("text", "safe-text"):
+            assert cause.safe_until is not None
+            case.told(safe.words, number(cause.safe_until), constants=())
+        ticks = chart.all("text", "tick-text")
+        sideways = [tick for tick in ticks if tick.attributes["text-anchor"] == "middle"]
+        upwards = [tick for tick in ticks if tick.attributes["text-anchor"] == "end"]
+        along_axis(sideways, "x", [float(d.attributes["cx"]) for d in dots], [d.value for d in doses])
+        along_axis(upwards, "y", [float(d.attributes["cy"]) + 3 for d in dots], [d.loss for d in doses])
+        band = [float(n) for n in re.findall(r"[\d.]+", chart.one("path", "band").attributes["d"])]
+        edges = [d.loss_ci[1] for d in doses] + [d.loss_ci[0] for d in reversed(doses)]
+        along_axis(upwards, "y", [y + 3 for y in band[1::2]], edges)
+
+
+def along_axis(ticks: list[Node], name: str, places: list[float], values: list[float]) -> None:
+    """Marks at these places have these values by the axis that the ticks make."""
+    if len(ticks) < 2:
+        return
+    at = [float(tick.attributes[name]) for tick in ticks]
+    told = [float(tick.words.strip().replace(",", "").replace("−", "-")) for tick in ticks]
+    slope, start = np.polyfit(at, told, 1)
+    np.testing.assert_allclose(slope * np.array(at) + start, told, atol=abs(slope) * 0.2)
+    np.testing.assert_allclose(slope * np.array(places) + start, values, atol=abs(slope) * 0.3)
+
+
+def test_every_cell_of_every_grid(case: Case) -> None:
+    results = case.results
+    articles = case.page.all("article", "pair")
+    assert len(articles) == len(results.pairs)
+    for position, (drawn, pair) in enumerate(zip(articles, results.pairs, strict=True), start=1):
+        assert drawn.attributes["aria-label"].startswith(f"Pair {position} · class {pair.label} · ")
+        ends = drawn.one("tr", "ends").all("span")
+        assert [end.words.strip() for end in ends] == [_name("source", pair), _name("target", pair)]
+        table, series = drawn.all("table", "grid")
+        rows = [row.all("td", "cell") for row in table.all("tr") if row.all("td", "cell")]
+        asked = [head.words.strip() for head in table.all("th", "requested")]
+        assert asked == [number(row[0].requested) for row in pair.cells]
+        for r, (row, cells) in enumerate(zip(rows, pair.cells, strict=True), start=1):
+            for c, (td, cell) in enumerate(zip(row, cells, strict=True), start=1):
+                _one_cell(case, td, cell, f"Row {r}, column {c}")
+        for i, (td, cell) in enumerate(zip(series.all("td", "cell"), pair.series, strict=True), start=1):
+            _one_cell(case, td, cell, f"Step {i}")
+
+
+def _name(role: str, pair: PairResult) -> str:
+    name: str = getattr(pair, f"{role}_name")
+    return name or f"{role} #{getattr(pair, role)}"
+
+
+def _one_cell(case: Case, td: Node, cell: Cell, place: str) -> None:
+    told = {name.removeprefix("data-"): value for name, value in td.attributes.items() if name.startswith("data-")}
+    assert told["measured"] == number(cell.measured)
+    assert told["requested"] == number(cell.requested)
+    assert told["predicted"] == cell.predicted
+    assert told["confidence"] == percent(cell.confidence)
+    assert ("✕" in td.words) is not cell.correct
+    expected = f"{number(cell.measured)}, requested {number(cell.requested)}; predicted {cell.predicted}"
+    wrong = "" if cell.correct else ", wrong"
+    label = f"{place}: measured loss {expected}{wrong}, {percent(cell.confidence)} confident"
+    assert td.attributes["aria-label"].startswith(label)
+    assert td.one("p").all("span")[0].words.strip() == number(cell.measured)
+
+
+def test_bars_and_colours_of_cells_follow_the_loss(case: Case) -> None:
+    """Bar and tick are ``log(loss + 0.05)`` between the smallest and the largest loss on the page."""
+    drawn, losses, levels = [], [], []
+    cells = [cell for pair in case.results.pairs for row in [*pair.cells, pair.series] for cell in row]
+    for td, cell in zip(case.page.all("td", "cell"), cells, strict=True):
+        bar, tick = td.one("svg", "loss-bar").all("rect")
+        drawn += [float(bar.attributes["width"].rstrip("%")), float(tick.attributes["x"].rstrip("%"))]
+        losses += [cell.measured, cell.requested]
+        levels.append(int(bar.attributes["class"].removeprefix("q")))
+    strip = [cell.loss for cause in case.results.causes for cell in cause.strip]
+    logs = np.log(np.maximum(losses, 0) + 0.05)
+    every = np.r_[logs, np.log(np.array(strip) + 0.05)]
+    low, high = every.min(), every.max()
+    np.testing.assert_allclose(drawn, 3 + 97 * (logs - low) / (high - low), atol=0.06)
+    np.testing.assert_array_equal(levels, np.minimum(11, (logs[::2] - low) / (high - low) * 12).astype(int))
+    ends = [math.exp(at) - 0.05 for at in (low, (low + high) / 2, high)]
+    scale = case.page.one("svg", "scale")
+    assert [text.words.strip() for text in scale.all("text")] == [number(max(0.0, loss)) for loss in ends]
+
+
+def test_what_is_said_of_trust(case: Case) -> None:
+    results = case.results
+    told = case.page.one("dl", "trust")
+    names = [dt.words for dt in told.all("dt")]
+    words = [dd.words for dd in told.all("dd")]
+    found, second, realism, leak = results.fidelity, results.second_opinion, results.realism, results.leak
+    expected = [(number(found.spearman), f"{found.cells:,}", number(found.source), number(found.target))]
+    if second is not None:
+        usual = second.fidelity is not None and second.fidelity < 0.4 and [number(second.fidelity_on_real)]
+        expected.append(
+            (
+                number(second.fidelity), percent(second.agreement), percent(second.agreement_on_real),
+                *(usual or []), percent(second.accuracy.source), percent(second.accuracy.target),
+            )
+        )  # fmt: skip
+    if realism is not None:
+        plain = (realism.plain_near, realism.plain_lowest)
+        expected.append((percent(realism.near), number(realism.ratio), *map(percent, plain)))
+    expected.append((number(leak.r2), number(leak.source), number(leak.target), number(leak.axis_r2)))
+    missed = [cell.reached is False for pair in results.pairs for row in pair.cells for cell in row if not cell.real]
+    share = percent(max(0.01, sum(missed) / len(missed))).replace("\u202f", " ")
+    for name, line, (figure, *others) in zip(names, words, expected, strict=True):
+        case.told(name, figure, constants=())
+        case.told(line, *others, constants=[*CONSTANT, share] if name.startswith(" Fidelity") else tuple(CONSTANT))
+
+
+def test_both_domains(case: Case) -> None:
+    results, section = case.results, case.page.one("section", id="domains")
+    chart = section.all("svg", "chart")[0]
+    for role in ("source", "target"):
+        case.told(chart.one("text", role).words, number(getattr(results.loss, role)), constants=())
+    heights = {}
+    for role in ("source", "target"):
+        path = [float(n) for n in re.findall(r"[\d.]+", chart.one("path", f"area-{role}").attributes["d"])]
+        heights[role] = np.array([142 - y for y in path[3:-2:4]])
+    counts = {role: np.array(getattr(results.loss_distribution, role)) for role in heights}
+    shares = {role: count / count.sum() for role, count in counts.items()}
+    tallest = max(share.max() for share in shares.values())
+    for role, height in heights.items():
+        np.testing.assert_allclose(height / 98, shares[role] / tallest, atol=0.002)
+    by_name = {found.label: found for found in results.per_class}
+    rows = [row for table in section.all("table", "classes") for row in table.one("tbody").all("tr")]
+    assert len(rows) == len(by_name)
+    changes = []
+    for row in rows:
+        found = by_name[row.one("th").attributes["title"]]
+        source, target, change, samples = (cell.words.strip() for cell in row.all("td", "figure"))
+        assert (source, target) == (percent(found.source), percent(found.target))
+        assert samples == f"{found.samples.source:,} / {found.samples.target:,}"
+        assert row.one("svg").attributes["aria-label"] == f"{found.label}: source {source}, target {target}"
+        if found.source is not None and found.target is not None:
+            difference = found.target - found.source
+            changes.append(difference)
+            assert change.lstrip("+") == bare(difference)
+            assert change.startswith("+") is (difference > 0)
+            dot = float(row.one("circle", "dot-source").attributes["cx"])
+            link = float(re.findall(r"[\d.]+", row.one("path", "dot-target").attributes["transform"])[0])
+            assert dot == pytest.approx(5 + 190 * found.source, abs=0.15)
+            assert link == pytest.approx(5 + 190 * found.target, abs=0.15)
+    assert all(a <= b for a, b in pairwise(changes)), "the hardest hit first"
+
+
+def test_training(case: Case) -> None:
+    section = case.page.one("section", id="training")
+    shown = section.all("figure")
+    wanted = []
+    for curve in case.results.curves:
+        names = [name for name in curve.rows[0] if name not in ("epoch", "step")]
+        names += [name for row in curve.rows for name in row if name not in (*names, "epoch", "step")]
+        wanted += [(curve, name) for name in dict.fromkeys(names)]
+    assert len(shown) == len(wanted)
+    for figure, (curve, name) in zip(shown, wanted, strict=True):
+        values = [row[name] for row in curve.rows if name in row and math.isfinite(row[name])]
+        case.told(figure.one("figcaption").one("b").words, number(values[-1]), constants=())
+        case.told(figure.one("title").words, f"{number(values[0])} {number(values[-1])}", constants=())
+        dots = figure.all("circle")
+        if len(dots) == len(values):
+            ticks = figure.all("text", "tick-text")
+            upwards = [tick for tick in ticks if tick.attributes["text-anchor"] == "end"]
+            along_axis(upwards, "y", [float(d.attributes["cy"]) + 3 for d in dots], values)
+
+
+def test_provenance(case: Case) -> None:
+    origin = case.results.provenance
+    table = case.page.one("section", id="provenance").one("table", "record")
+    told = {row.one("th").words.strip(): row.one("td").words.strip() for row in table.all("tr")}
+    assert told["seed"] == str(origin.seed)
+    assert told["settings"] == f"sha256 {origin.settings_sha256}"
+    assert told["classifier"] == f"sha256 {origin.classifier_sha256}"
+    for role, digest in origin.data_sha256.items():
+        assert told[f"{role} data"] == f"sha256 {digest}"
+    for name, version in origin.versions.items():
+        if name != "shiftlens":
+            assert told[name] == version
+    assert told["shiftlens"] == case.results.shiftlens
+    for name, value in case.results.generator.items():
+        if isinstance(value, float):
+            assert told[f"generator: {name.replace('_', ' ')}"] == number(value)
+
+
+def test_no_number_is_printed_that_the_results_do_not_hold(case: Case) -> None:
+    """Whatever stands on the page and was not looked at above: its numbers are in the results, or say where it is."""
+    results = case.results
+    known = {figure for leaf in _dumped(results.to_json()) for figure in _written(leaf)}
+    count = [len(results.pairs), len(results.causes), len(results.classes), len(results.left_out)]
+    size = range(max(results.grid.features, results.grid.losses, *count) + 1)
+    known |= {str(i) for i in size} | CONSTANT | set(_derived(results))
+    strange = set()
+    looked_at = {id(node) for node in case.page.one("section", id="provenance")}
+    for node in case.page.one("body"):
+        if (
+            id(node) in looked_at
+            or node.tag in ("style", "script", "pre")
+            or "tick-text" in node.attributes.get("class", "")
+        ):
+            continue
+        attributes = [value for name, value in node.attributes.items() if name in ("title", "aria-label", "alt")]
+        for text in (*attributes, *(part for part in node.inside if isinstance(part, str))):
+            strange |= {(figure, text.strip()[:90]) for figure in case.figures(text) if figure not in known}
+    assert not strange
+
+
+def _written(leaf: Any) -> Iterator[str]:
+    """How a value of the results may stand on the page."""
+    if isinstance(leaf, str):
+        yield from (figure.lstrip("#") for figure in FIGURE.findall(leaf))
+    elif isinstance(leaf, int | float) and not isinstance(leaf, bool):
+        texts = [number(leaf), signed(leaf), percent(leaf), percent(leaf, 1), bare(leaf), f"{leaf:,}", str(leaf)]
+        yield from (text.replace("\u202f", " ") for text in texts)
+
+
+def _derived(results: Results) -> Iterator[str]:
+    """Differences and middles, each of which a test above works out in its place."""
+    assert results.loss.target is not None
+    assert results.accuracy.target is not None
+    yield number(results.loss.target - results.loss.source)
+    yield from (bare(results.accuracy.target - results.accuracy.source), points(abs(
+        results.accuracy.target - results.accuracy.source)).split(" ")[0])  # fmt: skip
+    for found in results.per_class:
+        if found.source is not None and found.target is not None:
+            yield from (bare(found.target - found.source), f"+{bare(found.target - found.source)}")
+    for cause in results.causes:
+        if cause.ci:
+            yield number((cause.ci[1] - cause.ci[0]) / 2)
+    losses = [loss for pair in results.pairs for row in [*pair.cells, pair.series] for c in row
+              for loss in (c.measured, c.requested)]  # fmt: skip
+    losses += [cell.loss for cause in results.causes for cell in cause.strip]
+    logs = np.log(np.maximum(losses, 0) + 0.05)
+    yield from (number(max(0.0, math.exp(at) - 0.05)) for at in (logs.min(), (logs.min() + logs.max()) / 2, logs.max()))
+    missed = [cell.reached is False for pair in results.pairs for row in pair.cells for cell in row if not cell.real]
+    yield percent(sum(missed) / len(missed)).replace("\u202f", " ")
