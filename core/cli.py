@@ -17,8 +17,10 @@ import click
 from shiftlens import __version__
 from shiftlens.core.commands.options import GATE_TRIPPED, INTERRUPTED, OUR_FAULT, WRONG_INPUT, as_json, quiet
 from shiftlens.core.commands.plugins import plugins
+from shiftlens.core.commands.process import GOES_ON, prepare
 from shiftlens.core.commands.shown import shown
 from shiftlens.core.errors import InputError, ShiftlensError
+from shiftlens.core.host.watchdog import kept_alive
 
 if TYPE_CHECKING:
     from shiftlens.core.host.host import Host
@@ -33,12 +35,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    prepare()
     sys.exit(_run_command_line(arguments))
 
 
 def _run_command_line(arguments: Sequence[str] | None) -> int:
     try:
-        result = cli.main(args=arguments, prog_name="shiftlens", standalone_mode=False)
+        with kept_alive("code that this command runs"):
+            result = cli.main(args=arguments, prog_name="shiftlens", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except click.ClickException as error:
         error.show()
@@ -48,7 +52,7 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
         click.echo(f"error: {error}", err=True)
         return WRONG_INPUT
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the same command goes on where it stopped", err=True)
+        click.echo(GOES_ON, err=True)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, as in `shiftlens plugins | head`
         sys.stderr.close()

@@ -75,7 +75,7 @@ def export_run(
             worker(bundle, laid_out)
         except ShiftlensError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f'the target "{target}" failed: {type(error).__name__}: {error}') from error
     return told
 

@@ -13,7 +13,8 @@ class _Warnings(logging.Handler):
     """What goes wrong without stopping a run, on stderr as it happens."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"warning: {record.getMessage()}", err=True)
+        if record.levelno == logging.WARNING:  # what stops a run is the message that the command ends with
+            click.echo(f"warning: {record.getMessage()}", err=True)
 
 
 class shown:

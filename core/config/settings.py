@@ -122,7 +122,7 @@ class Choice:
             return self.component.build(self.settings)
         except ShiftlensError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise PluginError(f'the {self.component.kind} "{self.name}" could not be built: {error!r}') from error
 
     def plain(self) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class Host:
                     return self.find(kind, offer.component.name)
             except PluginError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._problem(offer, f"claims() raised {error!r}", error)
         return None
 
@@ -193,7 +193,7 @@ class Host:
             try:
                 wanted = {name: values[name] for name in implementation.argnames}
                 implementation.function(**wanted)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 name = implementation.plugin_name
                 if not any(p.plugin == name and event in p.reason for p in self.problems):
                     logger.warning("observer %s failed at %s: %r; the run goes on", name, event, error)
@@ -213,7 +213,7 @@ class Host:
                 self._check_hook_names(worker)
                 self._manager.register(worker, name=f"observer {name}")
                 watching.append((name, worker))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._unobserved(name, f"is left out: {error}")
         try:
             yield
@@ -222,7 +222,7 @@ class Host:
                 self._manager.unregister(worker)
                 try:
                     worker.close()
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     self._unobserved(name, f"could not be closed: {error!r}")
 
     def _unobserved(self, name: str, reason: str) -> None:
@@ -244,7 +244,7 @@ class Host:
                 continue
             begun, before = time.perf_counter(), _loaded()
             try:
-                with told_when_slow(name, "being imported", self.patience):
+                with told_when_slow(f"the plugin {name}", "loading", self.patience, _block(name)):
                     plugin = point.load()
             except (Exception, SystemExit) as error:
                 self._broken(entry, f"could not be imported: {type(error).__name__}: {error}", error)
@@ -267,7 +267,7 @@ class Host:
             if not refusal:
                 self._check_hook_names(plugin)
                 self._manager.register(plugin, name=entry.name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._broken(entry, str(error) or repr(error), error)
             return
         if refusal:
@@ -285,7 +285,8 @@ class Host:
         components: list[Any] = []
         failure: tuple[str, BaseException] | None = None
         try:
-            with told_when_slow(entry.name, f"listing, in {hook.__name__}()", self.patience):
+            listing = f"listing, in {hook.__name__}()"
+            with told_when_slow(f"the plugin {entry.name}", listing, self.patience, _block(entry.name)):
                 yielded = hook()
                 if isinstance(yielded, Iterable):
                     for component in yielded:  # one by one: what came before a fault is kept
@@ -346,6 +347,10 @@ def _refusal(entry: Plugin) -> str:
             f"version{of}, or an older shiftlens"
         )
     return ""
+
+
+def _block(name: str) -> str:
+    return f"; SHIFTLENS_BLOCK={name} leaves it out"
 
 
 def _loaded() -> set[str]:

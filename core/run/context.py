@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -180,16 +178,14 @@ class Context:
         return Bundle.open(self.run.bundle, self.general.device)
 
     def provide_classifier(self) -> ProvidedClassifier:
-        """Ask the classifier's plugin; callables of the user's are found beside the settings file."""
-        with importable(self.settings.base):
-            worker: ClassifierWorker = self.settings.classifier.build()
-            return worker(self.domain("source"), self.job("classifier"))
+        """Ask the classifier's plugin."""
+        worker: ClassifierWorker = self.settings.classifier.build()
+        return worker(self.domain("source"), self.job("classifier"))
 
     def classifier_files(self) -> list[Path]:
         """The files that the classifier comes from."""
-        with importable(self.settings.base):
-            worker: ClassifierWorker = self.settings.classifier.build()
-            return worker.files()
+        worker: ClassifierWorker = self.settings.classifier.build()
+        return worker.files()
 
     @property
     def classes(self) -> list[str]:
@@ -293,13 +289,3 @@ class Context:
         )
         trained: TrainedConverter = self.settings.converter.build()(data, self.job("converter"))
         return trained
-
-
-@contextmanager
-def importable(folder: Path) -> Iterator[None]:
-    """Let modules beside the settings file be imported."""
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))

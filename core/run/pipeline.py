@@ -20,6 +20,7 @@ from shiftlens.core.config.settings import SLOTS, Settings
 from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
+from shiftlens.core.host.watchdog import kept_alive
 from shiftlens.core.run.context import Context, Stage
 from shiftlens.core.run.directory import HOLDER, LOCK, Record, Run
 from shiftlens.core.run.stages import (
@@ -96,7 +97,8 @@ def run(
                 directory.forget(name)
         records: dict[str, Record] = {}
         for stage in STAGES:
-            records[stage.name] = _do(stage, context, records)
+            with kept_alive(f"code that the stage {stage.name} runs"):
+                records[stage.name] = _do(stage, context, records)
             if stage is data.STAGE:  # not before the data is known to be usable: an earlier run's file stays until then
                 _write_settings(directory, settings)
             if stage.name == until:
@@ -117,6 +119,7 @@ def _do(stage: Stage, context: Context, records: dict[str, Record]) -> Record:
     context.stage = stage.name
     context.host.notify("stage_started", stage=stage.name)
     _clear_foreign_work(directory.path / "work", stage.name, key)
+    logger.info("%s: begun", stage.name)
     started = time.monotonic()
     try:
         outcome = stage.work(context)

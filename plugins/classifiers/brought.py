@@ -13,6 +13,7 @@ from shiftlens.core.arrays import AnyArray, FloatArray, Floats
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, ExportError
 from shiftlens.core.host.kinds import ComponentSettings, ProvidedClassifier
+from shiftlens.core.host.watchdog import told_when_slow
 from shiftlens.core.job import Job
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("shiftlens")
 
 Run = Callable[[FloatArray], AnyArray]
+PATIENCE = 60.0  # seconds that the user's code may take for one answer before it is told
 ClassName = Annotated[str, BeforeValidator(str)]  # YAML reads a bare 7 as a number
 
 
@@ -94,19 +96,31 @@ def check_outputs(name: str, run: Run, source: Domain) -> None:
         )
 
 
+def guarded(name: str, run: Run) -> Run:
+    """``run`` as the code of others, which may raise anything, hang, or want to end the program: told by name."""
+
+    def run_guarded(x: FloatArray) -> AnyArray:
+        try:
+            with told_when_slow(name, f"working on a batch of shape {x.shape}", PATIENCE):
+                return np.asarray(run(x))
+        except ClassifierError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ClassifierError(
+                f"{name} fails on a batch of shape {x.shape}: {first_line(error)}; it must take (N, *sample) float32 "
+                "of any N"
+            ) from error
+
+    return run_guarded
+
+
 def outputs_of(name: str, run: Run, x: FloatArray) -> Floats:
     """What a classifier gives for ``(n, *sample)``, as ``(n, classes)`` numbers.
 
     Raises:
         ClassifierError: it fails, or gives another shape or type.
     """
-    try:
-        outputs = np.asarray(run(x))
-    except Exception as error:  # the user's own code, which may raise anything
-        raise ClassifierError(
-            f"{name} fails on a batch of shape {x.shape}: {first_line(error)}; it must take (N, *sample) float32 of "
-            "any N"
-        ) from error
+    outputs = guarded(name, run)(x)
     if outputs.ndim != 2 or len(outputs) != len(x) or outputs.shape[1] < 2:
         raise ClassifierError(
             f"{name} gives {outputs.shape} for a batch of {len(x)}; it must give ({len(x)}, classes): one logit or "
@@ -133,7 +147,7 @@ def provide_module(
         return outputs
 
     check_normalise(settings.normalise, source)
-    run = normalised(on_array, settings.normalise)
+    run = guarded(name, normalised(on_array, settings.normalise))
     check_outputs(name, run, source)
     path = job.folder / "classifier.onnx"
     rows = np.arange(len(source))
@@ -153,7 +167,9 @@ def provide_module(
     return ProvidedClassifier(onnx=path, output=settings.output, classes=settings.classes)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The error's class and the first line of what it says."""
+    if isinstance(error, SystemExit):
+        return f"its code calls sys.exit({'' if error.code is None else repr(error.code)}), which ends no analysis"
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import inspect
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,14 +13,21 @@ from pydantic import Field
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, near_miss
 from shiftlens.core.host.kinds import ProvidedClassifier
+from shiftlens.core.host.watchdog import told_when_slow
 from shiftlens.core.job import Job
 from shiftlens.plugins.classifiers.brought import (
+    PATIENCE,
     BroughtSettings,
     check_normalise,
     check_outputs,
+    first_line,
+    guarded,
     normalised,
     provide_module,
 )
+from shiftlens.plugins.classifiers.user_module import file_of, load
+
+logger = logging.getLogger("shiftlens")
 
 
 class Settings(BroughtSettings):
@@ -31,6 +37,10 @@ class Settings(BroughtSettings):
         pattern=r"^[\w.]+:[\w.]+$",
         description='"package.module:callable": a torch module, a function without parameters that returns one, or a '
         "function of numpy arrays, (N, *sample) float32 to (N, classes)",
+    )
+    folder: Path = Field(
+        default=Path(),
+        description="folder where the module stands, unless it is installed; left out: that of the settings file",
     )
 
 
@@ -42,17 +52,15 @@ class PythonCallable:
 
     def files(self) -> list[Path]:
         """The module's file; none where the module cannot be found (yet)."""
-        try:
-            spec = importlib.util.find_spec(self.settings.path.partition(":")[0])
-        except (ImportError, ValueError):  # a parent package is missing, or is not what it seems
-            return []
-        return [Path(spec.origin)] if spec is not None and spec.origin is not None and spec.has_location else []
+        file = file_of(self.settings.path.partition(":")[0], self.settings.folder)
+        return [] if file is None else [file]
 
     def __call__(self, source: Domain, job: Job) -> ProvidedClassifier:
         """An ONNX file in ``job.folder`` for a torch module, a function for anything else."""
         settings = self.settings
         name = f"the classifier {settings.path}"
-        classifier = made(settings.path, imported(settings.path))
+        logger.info("%s is called", name)  # whoever ends the process, as C code can, is the last in log.txt
+        classifier = made(settings.path, imported(settings.path, settings.folder))
         if is_module(classifier):
             return provide_module(name, classifier.to("cpu").eval(), settings, source, job)
         if not callable(classifier):
@@ -60,7 +68,7 @@ class PythonCallable:
                 f"{name} gives a {type(classifier).__name__}; it must give a torch module or a function"
             )
         check_normalise(settings.normalise, source)
-        run = normalised(classifier, settings.normalise)
+        run = normalised(guarded(name, classifier), settings.normalise)
         check_outputs(name, run, source)
         return ProvidedClassifier(
             function=run,
@@ -70,27 +78,31 @@ class PythonCallable:
         )
 
 
-def imported(path: str) -> Any:
-    """What stands under ``package.module:name``.
+def imported(path: str, folder: Path = Path()) -> Any:
+    """What stands under ``package.module:name``, in a module of the folder or an installed one.
 
     Raises:
         ClassifierError: no such module or name (with the near miss), or the module's own code fails.
     """
     module_name, _, attribute = path.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
-    except Exception as error:  # the module's own code runs here
+        with told_when_slow(f"classifier: {module_name}", "loading", PATIENCE):
+            found: Any = load(module_name, folder)
+    except (Exception, SystemExit) as error:  # the module's own code runs here
         raise ClassifierError(
-            f"classifier: {module_name} cannot be imported: {type(error).__name__}: {error}; put it beside the "
-            "settings file, or install it"
+            f"classifier: {module_name} cannot be imported: {first_line(error)}; put it beside the settings file, or "
+            "install it"
         ) from error
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
             raise ClassifierError(
                 f"classifier: {module_name} has no {attribute}; {near_miss(part, dir(found))}"
                 f"see {getattr(found, '__file__', module_name)}"
-            )
-        found = getattr(found, part)
+            ) from None
+        except (Exception, SystemExit) as error:  # a __getattr__ of the user's
+            raise ClassifierError(f"classifier: {path} cannot be had: {first_line(error)}") from error
     return found
 
 
@@ -107,9 +119,10 @@ def made(path: str, found: Any) -> Any:
             ) from None
         return found
     try:
-        return found()
-    except Exception as error:  # the user's own code
-        raise ClassifierError(f"classifier: {path}() failed: {type(error).__name__}: {error}") from error
+        with told_when_slow(f"classifier: {path}()", "working", PATIENCE):
+            return found()
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise ClassifierError(f"classifier: {path}() failed: {first_line(error)}") from error
 
 
 def is_module(value: Any) -> bool:

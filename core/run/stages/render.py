@@ -30,7 +30,7 @@ def render(run: Run, reports: Iterable[Choice]) -> list[str]:
         except ShiftlensError as error:
             failures.append(str(error))
             continue
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             failures.append(f'the renderer "{choice.name}" failed: {type(error).__name__}: {error}')
             continue
         for name, content in files.items():
