@@ -80,7 +80,7 @@ def start_up() -> None:
 
 def opened(run: Path) -> Context:
     finished = load_run(run)
-    return Context(Settings.parse(finished.settings), Host(), finished)
+    return Context(Settings.parse(finished.settings, finished.base), Host(), finished)
 
 
 def repeated(domain: Domain, count: int, folder: Path) -> Domain:

@@ -201,7 +201,7 @@ def report(directory: Path, renderers: tuple[str, ...]) -> None:
 
     finished = load_run(directory)
     wanted = list(renderers) or finished.settings["reports"]
-    for name in render(finished, choices(Host(), Renderer, wanted, finished.path)):
+    for name in render(finished, choices(Host(), Renderer, wanted, finished.base)):
         click.echo(finished.path / name)
 
 

@@ -36,7 +36,7 @@ def write_augmented(run: Run, out: Path, host: Host, seed: int = 0, progress: Pr
     if not path.is_file():
         raise InputError(f"{run.path} has no {AUGMENTATION}: no factor was found harmful, or the trial is not done yet")
     wanted: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    context = Context(Settings.parse(run.settings, run.path, host), host, run)
+    context = Context(Settings.parse(run.settings, run.base, host), host, run)
     domain = context.domain("source")
     factors = active_factors(context)[0]
     size, image = context.general.batch_size, domain.kind == "image"

@@ -68,7 +68,7 @@ def export_run(
         copied(run.bundle, bundle)
         told: dict[str, Any] = {"classifier": "float32"}
         if precision == "int8":
-            context = Context(Settings.parse(run.settings, run.path, host), host, run)
+            context = Context(Settings.parse(run.settings, run.base, host), host, run)
             told = _quantised(context, bundle, most_accuracy_lost, progress)
         described(bundle, precision=told, fidelity=run.results.fidelity.model_dump())
         try:

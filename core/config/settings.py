@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.config.resolved import base_of
 from shiftlens.core.config.yaml_file import KeyPath, dotted, line_of, read_yaml
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError, near_miss
 from shiftlens.core.grid.interpolate import LARGEST_SIDE
@@ -95,6 +96,7 @@ SLOTS: dict[str, Slot] = {
     "reports": Slot(Renderer, "what to write at the end", many=True),
     "observers": Slot(Observer, "what follows the run, such as a tracker of experiments", many=True),
 }
+EVERY_SETTING = (*General.model_fields, *SLOTS)
 
 
 def name_key(kind: type[Component]) -> str:
@@ -125,9 +127,10 @@ class Choice:
         except (Exception, SystemExit) as error:
             raise PluginError(f'the {self.component.kind} "{self.name}" could not be built: {error!r}') from error
 
-    def plain(self) -> dict[str, Any]:
-        """Name and all settings, defaults included, as plain values."""
-        return {name_key(type(self.component)): self.name, **self.settings.model_dump(mode="json")}
+    def plain(self, base: Path) -> dict[str, Any]:
+        """Name and all settings, defaults included, as plain values; paths below ``base`` relative to it."""
+        settings = _with_paths(self.settings, lambda path: _relative(path, base))
+        return {name_key(type(self.component)): self.name, **settings.model_dump(mode="json")}
 
 
 @dataclass(frozen=True)
@@ -165,24 +168,27 @@ class Settings:
     @classmethod
     def parse(cls, raw: Mapping[str, Any], base: str | Path = ".", host: Host | None = None) -> Settings:
         """Settings from a mapping of the same form as the file; relative paths start from ``base``."""
-        return _resolve(dict(raw), Path(base).resolve(), host or Host(), {}, [], "the settings")
+        return _resolve(dict(raw), base_of(Path(base).resolve()), host or Host(), {}, [], "the settings")
 
     def plain(self) -> dict[str, Any]:
-        """Everything, defaults included, as plain values: what settings.yaml in the run directory holds."""
+        """Everything, defaults included, as plain values: what settings.yaml in the run directory holds.
+
+        Paths below the base are relative to it: the same analysis in another folder has the same settings.
+        """
         values = self.general.model_dump(mode="json")
         for slot in SLOTS:
             chosen = getattr(self, slot)
             if chosen is None:
                 values[slot] = None if SLOTS[slot].optional else "auto"
             elif isinstance(chosen, tuple):
-                values[slot] = [choice.plain() for choice in chosen]
+                values[slot] = [choice.plain(self.base) for choice in chosen]
             else:
-                values[slot] = chosen.plain()
+                values[slot] = chosen.plain(self.base)
         return values
 
     @property
     def sha256(self) -> str:
-        """Of the plain values in canonical JSON."""
+        """Of the plain values in canonical JSON; it does not depend on the folder that the analysis lies in."""
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
 
@@ -206,7 +212,7 @@ def load_settings(path: str | Path, host: Host | None = None, overrides: Iterabl
     raw, lines, mistakes = read_yaml(text, str(path))
     for override in overrides:
         apply_override(raw, override)
-    return _resolve(raw, path.resolve().parent, host or Host(), lines, mistakes, str(path))
+    return _resolve(raw, base_of(path.resolve().parent), host or Host(), lines, mistakes, str(path))
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:
@@ -396,12 +402,24 @@ def _component_schema(component: Component, definitions: dict[str, Any]) -> dict
 
 def _with_absolute_paths(settings: ComponentSettings, base: Path) -> ComponentSettings:
     """Paths of a settings file are relative to the folder it stands in."""
-    updates = {
-        name: base / value.expanduser()
-        for name in type(settings).model_fields
-        if isinstance(value := getattr(settings, name), Path)
-    }
+    return _with_paths(settings, lambda path: base / path.expanduser())
+
+
+def _with_paths(settings: ComponentSettings, changed: Callable[[Path], Path]) -> ComponentSettings:
+    """The same settings with each path, alone or in a tuple, changed."""
+    updates: dict[str, Any] = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if isinstance(value, Path):
+            updates[name] = changed(value)
+        elif isinstance(value, tuple) and any(isinstance(entry, Path) for entry in value):
+            updates[name] = tuple(changed(entry) if isinstance(entry, Path) else entry for entry in value)
     return settings.model_copy(update=updates) if updates else settings
+
+
+def _relative(path: Path, base: Path) -> Path:
+    """A path as it is told in a folder; one that does not lie below that folder stays as it is."""
+    return path.relative_to(base) if path.is_relative_to(base) else path
 
 
 def _fields_at(model: type[BaseModel], location: tuple[int | str, ...]) -> Iterable[str]:

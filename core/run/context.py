@@ -142,16 +142,12 @@ class Context:
         facts = self.facts("classifier")
         output = facts["output"]
         if facts["exported"]:
-            outputs_of = self.open_classifier()
+            outputs_of = self.opened(self.run.bundle / "classifier.onnx")
         else:
             function = self.provide_classifier().function
             assert function is not None
             outputs_of = function
         return lambda x: probabilities_of(outputs_of(x), output)
-
-    def open_classifier(self) -> Callable[[FloatArray], AnyArray]:
-        """The bundle's classifier as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
-        return self._opened(self.run.bundle / "classifier.onnx")
 
     @cached_property
     def second_opinion(self) -> Predict | None:
@@ -159,10 +155,11 @@ class Context:
         path = self.run.path / SECOND_OPINION
         if not path.is_file():
             return None
-        outputs_of = self._opened(path)
+        outputs_of = self.opened(path)
         return lambda x: probabilities_of(outputs_of(x), "logits")
 
-    def _opened(self, path: Path) -> Callable[[FloatArray], AnyArray]:
+    def opened(self, path: Path) -> Callable[[FloatArray], AnyArray]:
+        """A classifier's ONNX file as a function ``(n, *sample) -> (n, classes)`` of raw outputs."""
         from shiftlens.export.session import Session
 
         session = Session(path, device=self.general.device)

@@ -18,6 +18,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from shiftlens.core.arrays import AnyArray
+from shiftlens.core.config.resolved import RESOLVED, base_of
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import save_array, sha256_of, write_text
 from shiftlens.core.results.report import Report
@@ -25,6 +26,7 @@ from shiftlens.core.results.results import Results
 
 logger = logging.getLogger("shiftlens")
 
+RESULTS = "results.json"
 LOCK, HOLDER = ".lock", ".lock-holder"
 """Files of the run directory: what the operating system locks, and a line that says who holds it."""
 
@@ -97,9 +99,14 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The resolved settings, with every default, as plain values."""
-        loaded: dict[str, Any] = yaml.safe_load((self.path / "settings.yaml").read_text(encoding="utf-8"))
+        """The resolved settings, with every default, as plain values; relative paths start from `base`."""
+        loaded: dict[str, Any] = yaml.safe_load((self.path / RESOLVED).read_text(encoding="utf-8"))
         return loaded
+
+    @property
+    def base(self) -> Path:
+        """The folder that relative paths of `settings` start from: that of the analysis."""
+        return base_of(self.path.resolve())
 
     @property
     def results(self) -> Results:
@@ -108,7 +115,7 @@ class Run:
         Raises:
             InputError: the run has not got that far.
         """
-        path = self.path / "results.json"
+        path = self.path / RESULTS
         if not path.is_file():
             raise InputError(f"{self.path} has no results.json yet; finish it with `shiftlens run`")
         return Results.model_validate_json(path.read_text(encoding="utf-8"))
@@ -162,10 +169,6 @@ class Run:
         write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record
 
-    def forget(self, stage: str) -> None:
-        """Let a stage be done again."""
-        (self.path / "stages" / f"{stage}.json").unlink(missing_ok=True)
-
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the directory while the block runs, so that two runs never write into it at once.
@@ -214,7 +217,7 @@ def load_run(path: str | Path) -> Run:
         InputError: it is none.
     """
     run = Run(path)
-    if not (run.path / "settings.yaml").is_file():
+    if not (run.path / RESOLVED).is_file():
         raise InputError(
             f"{path} is no run directory: it has no settings.yaml; `shiftlens run CONFIG --out {path}` makes one"
         )

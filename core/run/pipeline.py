@@ -13,16 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import shiftlens
+from shiftlens.core.config.resolved import ORIGIN, RESOLVED, write_resolved
 from shiftlens.core.config.settings import SLOTS, Settings
 from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.watchdog import kept_alive
 from shiftlens.core.run.context import Context, Stage
-from shiftlens.core.run.directory import HOLDER, LOCK, Record, Run
+from shiftlens.core.run.directory import HOLDER, LOCK, RESULTS, Record, Run
+from shiftlens.core.run.kept import kept
 from shiftlens.core.run.stages import (
     classifier,
     conversion,
@@ -58,6 +58,8 @@ STAGES: tuple[Stage, ...] = (
     render.STAGE,
 )
 NAMES = tuple(stage.name for stage in STAGES)
+TAKING_IN = ("data", "classifier", "score")
+"""The stages that fail where input is wrong: what they wrote for an earlier run is kept until the last is done."""
 
 
 def run(
@@ -92,26 +94,28 @@ def run(
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
-        if from_:
-            for name in NAMES[NAMES.index(from_) :]:
-                directory.forget(name)
+        again = NAMES[NAMES.index(from_) :] if from_ else ()
         records: dict[str, Record] = {}
-        for stage in STAGES:
-            with kept_alive(f"code that the stage {stage.name} runs"):
-                records[stage.name] = _do(stage, context, records)
-            if stage is data.STAGE:  # not before the data is known to be usable: an earlier run's file stays until then
-                _write_settings(directory, settings)
-            if stage.name == until:
-                break
+        with kept(directory, TAKING_IN) as earlier:
+            for stage in STAGES:
+                with kept_alive(f"code that the stage {stage.name} runs"):
+                    records[stage.name] = _do(stage, context, records, stage.name in again)
+                if stage.name == TAKING_IN[-1]:
+                    earlier.let_go()
+                if stage is explain.STAGE or not (directory.path / RESULTS).is_file():
+                    write_resolved(directory.path, settings)  # results.json and settings.yaml belong together
+                if stage.name == until:
+                    earlier.let_go()
+                    break
         host.notify("run_finished", run=directory)
     return directory
 
 
-def _do(stage: Stage, context: Context, records: dict[str, Record]) -> Record:
-    """Do one stage unless its record says that nothing it depends on has changed."""
+def _do(stage: Stage, context: Context, records: dict[str, Record], again: bool) -> Record:
+    """Do one stage unless its record says that nothing it depends on has changed, or it is asked for again."""
     directory = context.run
     key = _key(stage, context, records)
-    if directory.is_current(stage.name, key):
+    if not again and directory.is_current(stage.name, key):
         record = directory.record(stage.name)
         assert record is not None
         logger.info("%s: up to date", stage.name)
@@ -165,11 +169,6 @@ def _origins(context: Context, path: str) -> list[str]:
     ]
 
 
-def _write_settings(directory: Run, settings: Settings) -> None:
-    text = yaml.safe_dump(settings.plain(), sort_keys=False, allow_unicode=True)
-    write_text(directory.path / "settings.yaml", text)
-
-
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "analysis"
 
@@ -178,13 +177,13 @@ def _refuse_foreign(path: Path) -> None:
     """Never write into a folder that holds something else."""
     if path.exists() and not path.is_dir():
         raise InputError(f"--out {path} is a file; give a folder")
-    if path.is_dir() and any(path.iterdir()) and not (path / "settings.yaml").is_file() and not _is_begun(path):
+    if path.is_dir() and any(path.iterdir()) and not (path / RESOLVED).is_file() and not _is_begun(path):
         raise InputError(f"--out {path} holds other files and is no run directory; give an empty or a new folder")
 
 
 def _is_begun(path: Path) -> bool:
     """Whether only the traces of a run that did not get past its first stage are there."""
-    return all(entry.name in (LOCK, HOLDER, "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
+    return all(entry.name in (LOCK, HOLDER, ORIGIN, "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
 
 
 def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:

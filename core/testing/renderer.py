@@ -51,7 +51,7 @@ def names_files_of_its_own(subject: RendererSubject) -> None:
         parts = PurePosixPath(name).parts
         inside = parts and not name.startswith("/") and ".." not in parts and "\\" not in name
         expect(inside, "a relative name inside the run directory", name)
-        taken = parts[0] in ("arrays", "bundle", "stages", "scratch", "work", "settings.yaml", "log.txt")
+        taken = parts[0] in ("arrays", "bundle", "stages", "scratch", "work", "settings.yaml", "origin.json", "log.txt")
         expect(not taken, "a name that the run does not use itself", name)
 
 

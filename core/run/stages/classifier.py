@@ -25,6 +25,12 @@ PROBED = 64  # samples on which logits and probabilities are told apart
 def work(context: Context) -> Outcome:
     source, target = context.domain("source"), context.domain("target")
     provided = context.provide_classifier()
+    probe = _probe(context, provided, source.batch(slice(0, PROBED)))
+    reading = _reading(provided, probe)
+    classes = match_classes(source.labels, target.labels, probe.shape[1], provided.classes)
+    warnings = [*provided.notes, *([reading.told] if reading.told else [])]
+    for warning in warnings:
+        logger.warning("%s", warning)
     outputs: list[str] = []
     if provided.onnx is not None:
         bundled = context.run.folder("bundle") / "classifier.onnx"
@@ -37,17 +43,12 @@ def work(context: Context) -> Outcome:
         sha256 = sha256_of_files(context.classifier_files())
     if len(provided.held_out):
         outputs.append(context.run.arrays.save("classifier-held-out", np.asarray(provided.held_out, dtype=np.int64)))
-    probe = _probe(context, provided, source.batch(slice(0, PROBED)))
-    reading = _reading(provided, probe)
-    warnings = [*provided.notes, *([reading.told] if reading.told else [])]
-    for warning in warnings:
-        logger.warning("%s", warning)
     facts: dict[str, Any] = {
         "name": context.settings.classifier.name,
         "exported": provided.onnx is not None,
         "why_not_exported": provided.why_no_onnx,
         "output": reading.output,
-        "classes": list(match_classes(source.labels, target.labels, probe.shape[1], provided.classes)),
+        "classes": list(classes),
         "trained_here": bool(len(provided.held_out)),
         "accuracy": provided.accuracy,
         "history": list(provided.history),
@@ -60,7 +61,7 @@ def work(context: Context) -> Outcome:
 def _probe(context: Context, provided: ProvidedClassifier, x: FloatArray) -> FloatArray:
     """Outputs ``(n, classes)`` on a few real samples, checked."""
     if provided.onnx is not None:
-        raw = np.asarray(context.open_classifier()(x))
+        raw = np.asarray(context.opened(provided.onnx)(x))
     else:
         assert provided.function is not None
         raw = np.asarray(provided.function(x))

@@ -9,6 +9,7 @@ import numpy as np
 import shiftlens
 from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.causes.verdict import hold_against_grid
+from shiftlens.core.config.settings import EVERY_SETTING
 from shiftlens.core.files import write_text
 from shiftlens.core.grid.moves import grid_moves
 from shiftlens.core.host.kinds import Loss
@@ -224,7 +225,7 @@ def _versions(context: Context) -> dict[str, str]:
 
 STAGE = Stage(
     "explain",
-    settings=("name", "factors", "seed"),
+    settings=EVERY_SETTING,  # their hash is part of the results
     after=("data", "classifier", "score", "trial", "intervention", "generator", "converter", "conversion", "grid"),
     work=work,
 )

@@ -47,7 +47,16 @@ def render(run: Run, reports: Iterable[Choice]) -> list[str]:
 def _check_name(renderer: str, name: str) -> None:
     """A renderer writes files of its own into the run directory, nowhere else."""
     parts = PurePosixPath(name).parts
-    reserved = parts and parts[0] in ("arrays", "bundle", "stages", "scratch", "work", "settings.yaml", "log.txt")
+    reserved = parts and parts[0] in (
+        "arrays",
+        "bundle",
+        "stages",
+        "scratch",
+        "work",
+        "settings.yaml",
+        "origin.json",
+        "log.txt",
+    )
     if not parts or name.startswith("/") or ".." in parts or "\\" in name or reserved:
         raise PluginError(f'the renderer "{renderer}" wants to write {name!r}, which is not a file of its own')
 
