@@ -13,8 +13,6 @@ from shiftlens.core.host.kinds import ComponentSettings, Factor
 class Level:
     """Mean of one channel; shifted by adding."""
 
-    period = None
-
     def __init__(self, channel):
         self.channel = channel
 
@@ -33,8 +31,6 @@ class Level:
 class Spread:
     """Standard deviation over all pixels; shifted by stretching about the mean."""
 
-    period = None
-
     def refuses(self, x):
         return ""
 
@@ -50,8 +46,6 @@ class Spread:
 
 class Direction(Level):
     """A circular measure: the angle, in degrees, of (channel 0 mean, channel 1 mean)."""
-
-    period = 360.0
 
     def __init__(self):
         super().__init__(0)
@@ -71,8 +65,6 @@ class Direction(Level):
 class Tilt:
     """Direction of the ink's longer axis, in degrees, which repeats after half a turn; shifted by turning the image."""
 
-    period = 180.0
-
     def refuses(self, x):
         return ""
 
@@ -90,7 +82,7 @@ class Tilt:
         return np.stack(turned).astype(np.float32)
 
 
-def active(name, worker, interventional=True, noun=("", ""), unit="units"):
+def active(name, worker, interventional=True, noun=("", ""), unit="units", period=None, span=None):
     description = Factor(
         name=name,
         summary=name,
@@ -98,6 +90,8 @@ def active(name, worker, interventional=True, noun=("", ""), unit="units"):
         build=lambda settings: worker,
         unit=unit,
         noun=noun,
+        period=period,
+        span=span,
         interventional=interventional,
     )
     return ActiveFactor(name, description, worker)

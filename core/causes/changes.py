@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -38,10 +40,29 @@ class ActiveFactor:
     description: Factor
     worker: FactorWorker
 
-    @property
+    @cached_property
     def period(self) -> float | None:
         """The period of a circular measure, such as 360 degrees of hue; None for all others."""
-        return getattr(self.worker, "period", None)
+        return self._declared("period")
+
+    @cached_property
+    def span(self) -> float | None:
+        """A change that people notice, in the measure's unit; None: the spread of the measure over the samples."""
+        return self._declared("span")
+
+    def _declared(self, field: str) -> float | None:
+        """A field of the description; until 0.3 also an attribute of the worker, where these two once stood."""
+        declared: float | None = getattr(self.description, field)
+        of_worker: float | None = getattr(self.worker, field, None)
+        if declared is not None or of_worker is None:
+            return declared
+        warnings.warn(
+            f"the worker of the factor {self.name} has an attribute {field}, which 0.3 will not look at: say "
+            f"Factor({field}={of_worker:g}) instead",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return of_worker
 
     @property
     def interventional(self) -> bool:

@@ -2,10 +2,9 @@
 
 A measure that reads another factor makes that factor's shift look like its own. The table shows how far this goes on
 given samples: one row for each factor changed by one step, one column for each measure, in units of that measure's
-own step. The diagonal is what the factor's change did to its own measure, 1 where it did as it was told.
+own step. The diagonal is what the factor's change did to its own measure, 1 where it did what was asked.
 
-A step is the worker's ``span`` where it names one (a change that people notice, in its unit, in the direction in
-which it can be changed), else the spread of its measure over the samples.
+A step is the factor's ``span`` where it has one, else the spread of its measure over the samples.
 """
 
 from __future__ import annotations
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
-from shiftlens.core.host.kinds import FactorWorker
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.statistics import wrapped
 
 
 @dataclass(frozen=True)
@@ -50,43 +50,33 @@ class CrossResponse:
         return "\n".join(lines)
 
 
-def cross_response(
-    factors: Sequence[tuple[str, FactorWorker]], x: FloatArray, rng: np.random.Generator
-) -> CrossResponse:
+def cross_response(factors: Sequence[ActiveFactor], x: FloatArray, rng: np.random.Generator) -> CrossResponse:
     """Change each factor by one step on real samples and see what all the measures do.
 
     Args:
-        factors: names and workers, none of which refuses ``x``.
+        factors: of which none refuses ``x``.
         x: ``(N, *sample)``; some hundred samples are enough.
         rng: for the changes that need chance.
     """
-    before = [worker.measure(x) for _, worker in factors]
-    steps = np.array([step_of(worker, values) for (_, worker), values in zip(factors, before, strict=True)])
+    # The workers themselves: a measure that is NaN for most samples is a gap in the table, and no fault.
+    before = [factor.worker.measure(x) for factor in factors]
+    steps = np.array([_step(factor, values) for factor, values in zip(factors, before, strict=True)])
     response = np.full((len(factors), len(factors)), np.nan)
-    for row, (_, worker) in enumerate(factors):
+    for row, changed_factor in enumerate(factors):
         if steps[row] == 0:
             continue
-        changed = worker.shift(x, np.full(len(x), steps[row]), rng)
-        for column, (_, reader) in enumerate(factors):
-            moved = difference(reader, reader.measure(changed), before[column])
+        changed = changed_factor.worker.shift(x, np.full(len(x), steps[row]), rng)
+        for column, read in enumerate(factors):
+            moved = wrapped(read.worker.measure(changed) - before[column], read.period)
             known = moved[np.isfinite(moved)]
             if len(known) and steps[column] != 0:
                 response[row, column] = known.mean() / steps[column]
-    return CrossResponse(tuple(name for name, _ in factors), steps, response)
+    return CrossResponse(tuple(factor.name for factor in factors), steps, response)
 
 
-def difference(worker: FactorWorker, after: Floats, before: Floats) -> Floats:
-    """``after - before``, the short way round for a measure that goes in circles (its ``period``)."""
-    period: float | None = getattr(worker, "period", None)
-    if period is None:
-        return after - before
-    return np.mod(after - before + period / 2, period) - period / 2
-
-
-def step_of(worker: FactorWorker, values: Floats) -> float:
-    """The worker's ``span``, or the standard deviation of its measure; 0 where that does not vary."""
-    span: float | None = getattr(worker, "span", None)
-    if span is not None:
-        return span
+def _step(factor: ActiveFactor, values: Floats) -> float:
+    """The factor's ``span``, or the standard deviation of its measure; 0 where that does not vary."""
+    if factor.span is not None:
+        return factor.span
     known = values[np.isfinite(values)]
     return float(known.std()) if len(known) else 0.0

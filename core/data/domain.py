@@ -31,7 +31,7 @@ class Domain:
     Attributes:
         stored: what the reader holds, ``(N, ...)``, of any dtype; usually a memory-mapped array.
         sample_shape: shape of one decoded sample, e.g. ``(3, 32, 32)``, ``(1, 256)``, ``(12,)``.
-        kind: ``"image"`` (values in [0, 1]), ``"series"`` or ``"tabular"``.
+        kind: of sample: ``"image"`` (values in [0, 1]), ``"series"`` or ``"tabular"``.
         labels: ``(N,)`` array of strings, or None where the samples carry no labels.
         decode: turns a slice of ``stored``, ``(n, ...)``, into ``(n, *sample_shape)`` float32.
         names: ``(N,)`` names of the samples (file names, say); empty where there are none.

@@ -222,6 +222,8 @@ def shiftlens_selectors() -> Iterable[Selector]:  # type: ignore[empty-body]
 def shiftlens_factors() -> Iterable[Factor]:  # type: ignore[empty-body]
     """Offer nameable properties of a sample that can be measured and, where possible, changed.
 
+    A measure that goes in circles (a hue, the time of day) says how far a whole turn is: ``Factor(period=360.0, ...)``.
+
     Example::
 
         import numpy as np
@@ -251,6 +253,7 @@ def shiftlens_factors() -> Iterable[Factor]:  # type: ignore[empty-body]
                 build=RedLevel,
                 unit="of full range",
                 noun=("more red", "less red"),
+                span=0.1,  # a step that people notice
             )
     """
 

@@ -53,6 +53,8 @@ class Component:
         build: ``build(settings) -> worker``.
         settings: the typed settings; its fields are the YAML keys.
         reference: the paper's address or the patent paragraph behind the method, if there is one.
+        kind: which sort of component it is, such as ``"factor"``. The sort of *sample*, such as ``"image"``, is
+            `Domain.kind`; what a component fits stands in its ``kinds``.
     """
 
     kind: ClassVar[str] = "component"
@@ -360,6 +362,11 @@ class Factor(Component):
         unit: of the measure, e.g. ``"px"``, ``"degrees"``, ``"share"``.
         noun: how a sentence calls it, e.g. ``"thicker strokes"`` / ``"thinner strokes"`` as (more, less).
         confused_with: names of factors whose change also moves this measure.
+        period: of a measure that goes in circles: what a whole turn is, in its unit (360 for a hue in degrees). Means
+            and differences are then taken the short way round. None for all other measures.
+        span: a change that people notice, in the measure's unit, in the direction in which it can be made (-0.2 for a
+            property that can only be lowered): the step by which factors are compared with each other. None: the
+            spread that the measure has over the samples.
         interventional: whether `shift` exists; without it the evidence is observational only.
         per_column: the factor stands for each value of a vector: its settings have a field ``column`` (an index),
             ``auto`` makes one factor per column, called by the column's name.
@@ -370,6 +377,8 @@ class Factor(Component):
     unit: str = ""
     noun: tuple[str, str] = ("", "")
     confused_with: tuple[str, ...] = ()
+    period: float | None = None
+    span: float | None = None
     interventional: bool = True
     per_column: bool = False
 

@@ -41,7 +41,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Record:
+class StageRecord:
     """What a finished stage leaves behind in ``stages/NAME.json``.
 
     Attributes:
@@ -135,13 +135,13 @@ class Run:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def record(self, stage: str) -> Record | None:
+    def record(self, stage: str) -> StageRecord | None:
         """The record of a finished stage; None where it never finished or its record cannot be read."""
         path = self.path / "stages" / f"{stage}.json"
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             raw["outputs"] = {name: Output(**out) for name, out in raw["outputs"].items()}
-            return Record(**raw)
+            return StageRecord(**raw)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -157,7 +157,7 @@ class Run:
 
     def finish(
         self, stage: str, key: str, started: float, outputs: list[str], facts: dict[str, Any], versions: dict[str, str]
-    ) -> Record:
+    ) -> StageRecord:
         """Write the record of a stage; ``outputs`` are paths inside the run directory."""
         described = {}
         for name in sorted(outputs):
@@ -165,7 +165,7 @@ class Run:
             status = path.stat()
             described[name] = Output(status.st_size, status.st_mtime_ns, sha256_of(path))
         seconds = round(time.monotonic() - started, 3)
-        record = Record(stage, key, seconds, versions, described, facts)
+        record = StageRecord(stage, key, seconds, versions, described, facts)
         write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record
 

@@ -21,7 +21,7 @@ from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.watchdog import kept_alive
 from shiftlens.core.run.context import Context, Stage
-from shiftlens.core.run.directory import HOLDER, LOCK, RESULTS, Record, Run
+from shiftlens.core.run.directory import HOLDER, LOCK, RESULTS, Run, StageRecord
 from shiftlens.core.run.kept import kept
 from shiftlens.core.run.stages import (
     classifier,
@@ -95,7 +95,7 @@ def run(
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
         again = NAMES[NAMES.index(from_) :] if from_ else ()
-        records: dict[str, Record] = {}
+        records: dict[str, StageRecord] = {}
         with kept(directory, TAKING_IN) as earlier:
             for stage in STAGES:
                 with kept_alive(f"code that the stage {stage.name} runs"):
@@ -111,7 +111,7 @@ def run(
     return directory
 
 
-def _do(stage: Stage, context: Context, records: dict[str, Record], again: bool) -> Record:
+def _do(stage: Stage, context: Context, records: dict[str, StageRecord], again: bool) -> StageRecord:
     """Do one stage unless its record says that nothing it depends on has changed, or it is asked for again."""
     directory = context.run
     key = _key(stage, context, records)
@@ -136,7 +136,7 @@ def _do(stage: Stage, context: Context, records: dict[str, Record], again: bool)
     return record
 
 
-def _key(stage: Stage, context: Context, records: dict[str, Record]) -> str:
+def _key(stage: Stage, context: Context, records: dict[str, StageRecord]) -> str:
     """Hash of all that a stage depends on: settings, plugins, earlier stages, files outside."""
     plain = context.settings.plain()
     parts = [

@@ -10,6 +10,8 @@ from typing import Any, cast
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.host.kinds import Factor
 from shiftlens.core.testing.realdata import image_sets, odd_samples, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
@@ -59,6 +61,11 @@ class FactorSubject(Subject):
     def values(self) -> Floats:
         values: Floats = self.made.measure(self.x)
         return values
+
+    @property
+    def period(self) -> float | None:
+        """Of a circular measure."""
+        return ActiveFactor(self.factor.name, self.factor, self.made).period
 
     @property
     def step(self) -> float:
@@ -129,16 +136,27 @@ def moves_as_asked(subject: FactorSubject) -> None:
     """A shift by some amount moves the measure by about that amount: the middle sample by between 0.4 and 1.8 of it,
     up or down (some properties can only grow)."""
     found = []
-    period = getattr(subject.made, "period", None)
+    period = subject.period
     for by in (subject.step, -subject.step):
-        moved = subject.made.measure(subject.moved(subject.x, by)) - subject.values
-        if period:
-            moved = (moved + period / 2) % period - period / 2
+        moved = wrapped(subject.made.measure(subject.moved(subject.x, by)) - subject.values, period)
         found.append(float(np.nanmedian(moved / by)))
     good = any(FOLLOWS[0] <= share <= FOLLOWS[1] for share in found)
     told = f"{found[0]:.2f} of it upwards and {found[1]:.2f} downwards, when asked for {subject.step:.3g}"
     expect(good, f"the measure to follow the shift by {FOLLOWS[0]} to {FOLLOWS[1]} of it", told)
     expect(min(found) > -0.5, "no shift to move the measure the other way", told)
+
+
+@rule("factor", "goes-round-in-its-period")
+def goes_round_in_its_period(subject: FactorSubject) -> None:
+    """``Factor(period=...)`` is what a whole turn of a circular measure is: positive, and no two samples measure
+    further apart than that. ``Factor(span=...)`` is a step by which the factor can be changed: finite, and not 0."""
+    period, span = subject.period, subject.factor.span
+    expect(span is None or (np.isfinite(span) and span != 0), "a finite span other than 0, or None", span)
+    if period is None:
+        return
+    expect(np.isfinite(period) and period > 0, "a positive period, or None", period)
+    measured = subject.values[np.isfinite(subject.values)]
+    expect(np.ptp(measured) <= period, f"measures within one turn of {period:g}", f"a range of {np.ptp(measured):.3g}")
 
 
 @rule("factor", "the-same-under-a-seed")

@@ -43,9 +43,6 @@ class Hue:
     On a plain ground only the figure counts and only the figure is turned.
     """
 
-    period: float | None = 360.0
-    span: float = 60.0
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 360); NaN for images without colour."""
         if x.shape[1] != 3:
@@ -77,9 +74,6 @@ class Saturation:
 
     ``sum(chroma²) / sum(chroma * largest channel)``: a brighter or darker exposure and a grey ground leave it alone.
     """
-
-    period: float | None = None
-    span: float = -0.2
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; 0 for grey images."""
@@ -124,6 +118,8 @@ FACTORS: tuple[Factor, ...] = (
         summary="direction of the colour; on a plain ground, of the figure",
         build=lambda settings: Hue(),
         unit="degrees",
+        period=360.0,
+        span=60.0,
         noun=("A changed colour", "A changed colour"),
     ),
     Factor(
@@ -131,6 +127,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="strength of the colours, from grey to pure",
         build=lambda settings: Saturation(),
         unit="of pure colour",
+        span=-0.2,
         noun=("Stronger colours", "Paler colours"),
         confused_with=("contrast", "background", "jpeg"),
     ),

@@ -104,9 +104,6 @@ class Rotation:
     level or plumb, the turn of that grid of edges, in [-45, 45), which repeats after 90 degrees already.
     """
 
-    period: float | None = 180.0
-    span: float = 15.0
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)``; NaN for round figures and for photographs without a grid of edges."""
         figure = pixels.figure(x)
@@ -144,11 +141,8 @@ def edge_grid(light: FloatArray) -> tuple[Floats, Floats]:
     return np.rad2deg(np.angle(direction)) / 4, clear
 
 
-class Position:
+class FigurePosition:
     """Centroid of the figure along one axis, in px from the centre of the image; to the right and down is more."""
-
-    period: float | None = None
-    span: float = 2.0
 
     def __init__(self, axis: int) -> None:
         self.axis = axis  # 0: rows, 1: columns
@@ -168,7 +162,7 @@ class Position:
         return "most samples have no plain ground on which a figure could move" if pixels.photographs(x) else ""
 
 
-class Scale:
+class FigureSize:
     """Size of what is shown, in px.
 
     On a plain ground twice the figure's mean distance from its centre (root mean square). In photographs twice the
@@ -178,9 +172,6 @@ class Scale:
     (`PER_DOUBLING`), not until their own measure has moved. They can only be zoomed in: what lies beyond their
     borders is not known, and mirrored borders are read wrongly.
     """
-
-    period: float | None = None
-    span: float = 1.0
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)``; NaN for flat images."""
@@ -220,7 +211,7 @@ def detail_spread(light: FloatArray) -> Floats:
     return np.where(total > 1e-3 * size[0].size, 2 * np.sqrt(squared / np.maximum(total, 1e-9)), np.nan)
 
 
-def _mostly_nan(worker: Rotation | Scale, x: FloatArray) -> bool:
+def _mostly_nan(worker: Rotation | FigureSize, x: FloatArray) -> bool:
     return bool(np.isnan(worker.measure(x)).mean() > 0.5)
 
 
@@ -230,27 +221,32 @@ FACTORS: tuple[Factor, ...] = (
         summary="tilt of the figure, or of a photograph's level and plumb edges",
         build=lambda settings: Rotation(),
         unit="degrees",
+        period=180.0,
+        span=15.0,
         noun=("A tilt to the left", "A tilt to the right"),
     ),
     Factor(
         name="position-x",
         summary="horizontal place of the figure on a plain ground",
-        build=lambda settings: Position(1),
+        build=lambda settings: FigurePosition(1),
         unit="px",
+        span=2.0,
         noun=("A place further right", "A place further left"),
     ),
     Factor(
         name="position-y",
         summary="vertical place of the figure on a plain ground",
-        build=lambda settings: Position(0),
+        build=lambda settings: FigurePosition(0),
         unit="px",
+        span=2.0,
         noun=("A lower place", "A higher place"),
     ),
     Factor(
         name="scale",
         summary="size of the figure, or of what a photograph shows in its middle",
-        build=lambda settings: Scale(),
+        build=lambda settings: FigureSize(),
         unit="px",
+        span=1.0,
         noun=("Larger objects", "Smaller objects"),
         confused_with=("stroke-thickness", "occlusion", "frequency-balance"),
     ),

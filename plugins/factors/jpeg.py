@@ -105,9 +105,6 @@ class Jpeg:
     seams. Blur, noise or contrast change both alike. It cannot be undone: a negative delta leaves images as they are.
     """
 
-    period: float | None = None
-    span: float = 0.2
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)``: about 0 where there was no compression, towards 1 where little is left; NaN without detail."""
         return missing_detail(luma_of(x))
@@ -173,6 +170,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="detail lost to compression in blocks of 8 pixels",
         build=lambda settings: Jpeg(),
         unit="of detail",
+        span=0.2,
         noun=("Stronger JPEG compression", "Weaker JPEG compression"),
         confused_with=("scale", "rotation", "position-x", "noise", "sharpness", "occlusion"),
         reference="https://www.w3.org/Graphics/JPEG/itu-t81.pdf",

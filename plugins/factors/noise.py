@@ -23,9 +23,6 @@ class Noise:
     Works on ``(N, C, H, W)`` images, kept within [0, 1], and on ``(N, C, T)`` series, which have no such bounds.
     """
 
-    period: float | None = None
-    span: float = 0.05
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)``, 0 for noiseless samples; NaN where an axis is too short."""
         if min(x.shape[2:]) < SHORTEST:
@@ -72,6 +69,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Noise(),
         kinds=("image", "series"),
         unit="sd",
+        span=0.05,
         noun=("More noise", "Less noise"),
         reference="https://doi.org/10.1006/cviu.1996.0060",
     ),

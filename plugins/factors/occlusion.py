@@ -24,9 +24,6 @@ class Occlusion:
     they are.
     """
 
-    period: float | None = None
-    span: float = 0.15
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]."""
         if min(x.shape[2:]) < WINDOW:
@@ -99,6 +96,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="share of a photograph that is covered by something flat",
         build=lambda settings: Occlusion(),
         unit="of the area",
+        span=0.15,
         noun=("More covered area", "Less covered area"),
     ),
 )

@@ -31,8 +31,6 @@ class Pitch:
     Changed by a phase vocoder and resampling: all frequencies in proportion; lengths, rhythm and loudness stay.
     """
 
-    span: float = 3.0
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in semitones above one wave over the whole series; NaN for constant series."""
         power = np.square(np.abs(np.fft.rfft(rest(x), axis=2))[:, :, 1:]).mean(1, dtype=np.float64)  # (N, T // 2)
@@ -63,8 +61,6 @@ class Bandwidth:
     Less is a low-pass filter, more raises the high frequencies that are there; the loudness stays. Both in the cosine
     transform, which mirrors a series at its ends, so nothing leaks in from the other end.
     """
-
-    span: float = -10.0
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in % of the highest frequency; NaN for constant series."""
@@ -130,6 +126,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Pitch(),
         kinds=("series",),
         unit="semitones",
+        span=3.0,
         noun=("A higher pitch", "A lower pitch"),
         confused_with=("noise",),
         reference="https://doi.org/10.1109/89.759041",
@@ -140,6 +137,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Bandwidth(),
         kinds=("series",),
         unit="% of the highest frequency",
+        span=-10.0,
         noun=("A wider band", "A narrower band"),
         confused_with=("noise", "pitch", "missing"),
     ),

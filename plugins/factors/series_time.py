@@ -27,9 +27,6 @@ class Delay:
     steps, rounded up or down at random so that the mean is right; the edges are held.
     """
 
-    period: float = 100.0
-    span: float = 5.0
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in % of the length, from 0 to 100 in a circle; NaN where the series is as high everywhere."""
         upper = highest(x)
@@ -70,8 +67,6 @@ class Speed:
     vocoder from the onset on, so that pitch, onset and loudness stay; what no longer fits is cut off at the end.
     """
 
-    span: float = 0.25
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in doublings, 0 for an event that fills the series; NaN for constant series."""
         filled = event_share(envelope(x))
@@ -107,8 +102,6 @@ class Missing:
     dropouts of about a twentieth of the length at random places; less fills holes with what stands beside them,
     mirrored.
     """
-
-    span: float = 0.1
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN for straight lines."""
@@ -206,6 +199,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Speed(),
         kinds=("series",),
         unit="doublings",
+        span=0.25,
         noun=("Faster samples", "Slower samples"),
         confused_with=("noise", "missing"),
         reference="https://doi.org/10.1109/89.759041",
@@ -216,6 +210,8 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Delay(),
         kinds=("series",),
         unit="% of the length",
+        period=100.0,
+        span=5.0,
         noun=("Later samples", "Earlier samples"),
         confused_with=("speed", "trend"),
     ),
@@ -225,6 +221,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Missing(),
         kinds=("series",),
         unit="share",
+        span=0.1,
         noun=("More missing stretches", "Fewer missing stretches"),
     ),
 )

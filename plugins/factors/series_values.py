@@ -48,8 +48,6 @@ class Amplitude:
     The mean power is weighted with the power itself, so the silence around a sound hardly counts.
     """
 
-    span: float = 6.0  # twice as loud
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in dB, 0 for a power of one squared unit of the samples; NaN for constant series."""
         power = loudness(x)
@@ -79,6 +77,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Amplitude(),
         kinds=("series",),
         unit="dB",
+        span=6.0,  # twice as loud
         noun=("Stronger swings", "Weaker swings"),
         confused_with=("noise",),
     ),

@@ -40,9 +40,6 @@ class Sharpness:
     not. Less is a Gaussian blur, more an unsharp mask.
     """
 
-    period: float | None = None
-    span: float = -0.2
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in units of contrast per pixel; NaN for flat images."""
         return edge_steepness(pixels.lightness(x))
@@ -86,9 +83,6 @@ class FrequencyBalance:
     Low means up to 2.5 waves across the image, middle up to 6. Finer detail, where blur and noise live, is neither
     measured nor changed, and the variance of the two bands together, and so the contrast, stays.
     """
-
-    period: float | None = None
-    span: float = 3.0
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in dB; NaN for flat images."""
@@ -154,6 +148,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="steepness of the edges; less is a blur",
         build=lambda settings: Sharpness(),
         unit="of contrast per px",
+        span=-0.2,
         noun=("Sharper images", "Blurrier images"),
         confused_with=("stroke-thickness", "scale", "rotation", "jpeg", "occlusion"),
     ),
@@ -162,6 +157,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="coarse against fine structure",
         build=lambda settings: FrequencyBalance(),
         unit="dB",
+        span=3.0,
         noun=("Coarser structure", "Finer structure"),
         confused_with=("stroke-thickness", "scale", "sharpness"),
     ),

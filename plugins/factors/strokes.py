@@ -20,9 +20,6 @@ THINNEST = 1.5  # px to which strokes may be thinned; below, they fade and break
 class StrokeThickness:
     """Thickness in px."""
 
-    period: float | None = None
-    span: float = 1.0
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in px; NaN where there is no plain ground."""
         figure = pixels.figure(x)
@@ -106,6 +103,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="thickness of strokes on a plain ground",
         build=lambda settings: StrokeThickness(),
         unit="px",
+        span=1.0,
         noun=("Thicker strokes", "Thinner strokes"),
         confused_with=("scale", "frequency-balance", "jpeg"),
     ),

@@ -15,9 +15,6 @@ from shiftlens.plugins.factors import pixels
 class Brightness:
     """Mean lightness; changed by a gain, as an exposure is, so black stays black."""
 
-    period: float | None = None
-    span: float = -0.05
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]."""
         return np.asarray(pixels.lightness(x).mean((1, 2)), dtype=np.float64)
@@ -45,9 +42,6 @@ class Contrast:
     Changed by spreading all values about the mean lightness.
     """
 
-    period: float | None = None
-    span: float = -0.15
-
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN for black images."""
         light, dark = pixels.light_and_dark(pixels.lightness(x))
@@ -71,9 +65,6 @@ class Contrast:
 
 class Background:
     """Lightness of the plain ground; the figure keeps its colour."""
-
-    period: float | None = None
-    span: float = 0.2
 
     def measure(self, x: FloatArray) -> Floats:
         """``(N,)`` in [0, 1]; NaN where there is no plain ground."""
@@ -102,6 +93,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="mean lightness, as an exposure changes it",
         build=lambda settings: Brightness(),
         unit="of full range",
+        span=-0.05,
         noun=("Brighter images", "Darker images"),
         confused_with=("background", "stroke-thickness", "scale", "noise", "frequency-balance"),
     ),
@@ -110,6 +102,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="distance between light and dark parts, relative to both",
         build=lambda settings: Contrast(),
         unit="of full range",
+        span=-0.15,
         noun=("More contrast", "Less contrast"),
         confused_with=("background", "noise", "frequency-balance"),
     ),
@@ -118,6 +111,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="lightness of the plain ground",
         build=lambda settings: Background(),
         unit="of full range",
+        span=0.2,
         noun=("A lighter ground", "A darker ground"),
         confused_with=("contrast",),
     ),

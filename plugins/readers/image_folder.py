@@ -70,7 +70,7 @@ class Settings(ComponentSettings):
 
 
 @dataclass(frozen=True)
-class Form:
+class PictureForm:
     """What every picture is brought to."""
 
     height: int
@@ -118,7 +118,7 @@ class ImageFolderReader:
             names=tuple(picture.name for picture in pictures),
         )
 
-    def _form(self, pictures: list[Entry], pool: ThreadPoolExecutor) -> Form:
+    def _form(self, pictures: list[Entry], pool: ThreadPoolExecutor) -> PictureForm:
         """Size and mode: as set, or found in the pictures' headers."""
         settings = self.settings
         size = (settings.size, settings.size) if isinstance(settings.size, int) else settings.size
@@ -131,7 +131,7 @@ class ImageFolderReader:
                 mode = "L" if all(grey for _, _, grey in headers) else "RGB"
             if size is None:
                 size = _common_size([(height, width) for height, width, _ in headers], settings.path)
-        return Form(*size, mode, settings.crop, settings.background)
+        return PictureForm(*size, mode, settings.crop, settings.background)
 
 
 def header_of(picture: Entry) -> tuple[int, int, bool] | None:
@@ -164,7 +164,7 @@ def _common_size(sizes: list[tuple[int, int]], root: Path) -> tuple[int, int]:
     return side, side
 
 
-def decode_all(pictures: list[Entry], form: Form, array: Path, pool: ThreadPoolExecutor) -> None:
+def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: ThreadPoolExecutor) -> None:
     """Write all pictures as one ``.npy`` ``(N, C, H, W)`` uint8, going on after those that an earlier call wrote.
 
     Raises:
@@ -204,7 +204,7 @@ def _end_of_header(stream: Any) -> int:
     return int(stream.tell())
 
 
-def decoded(picture: Entry, form: Form) -> Pixels | str:
+def decoded(picture: Entry, form: PictureForm) -> Pixels | str:
     """One picture ``(C, H, W)``, or what is wrong with it."""
     from PIL import Image
 
@@ -216,7 +216,7 @@ def decoded(picture: Entry, form: Form) -> Pixels | str:
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def flattened(image: Image.Image, form: Form) -> Image.Image:
+def flattened(image: Image.Image, form: PictureForm) -> Image.Image:
     """Upright, opaque, and grey or colour."""
     from PIL import Image, ImageOps
 
@@ -229,7 +229,7 @@ def flattened(image: Image.Image, form: Form) -> Image.Image:
     return image.convert(form.mode)
 
 
-def fitted(image: Image.Image, form: Form) -> Image.Image:
+def fitted(image: Image.Image, form: PictureForm) -> Image.Image:
     """Of the wanted size."""
     from PIL import Image, ImageOps
 

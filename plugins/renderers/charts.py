@@ -155,7 +155,7 @@ def distribution_chart(
 
 
 @dataclass(frozen=True)
-class DosePoint:
+class CurvePoint:
     """One measured strength on the curve."""
 
     x: float
@@ -170,7 +170,7 @@ class DoseChart:
     title: str
     band: str
     line: str
-    points: tuple[DosePoint, ...]
+    points: tuple[CurvePoint, ...]
     first: Marker
     last: Marker
     x_axis: tuple[Tick, ...]
@@ -203,7 +203,7 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
     above = [(x.at(dose.value), y.at(dose.loss_ci[1])) for dose in doses]
     below = [(x.at(dose.value), y.at(dose.loss_ci[0])) for dose in reversed(doses)]
     points = tuple(
-        DosePoint(
+        CurvePoint(
             x.at(dose.value),
             y.at(dose.loss),
             f"{with_unit(dose.value, unit)}: loss {number(dose.loss)} {loss_unit}, accuracy {percent(dose.accuracy)}",
@@ -239,7 +239,7 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
     )
 
 
-def _accuracy_labels(left: DosePoint, right: DosePoint, before: float, after: float) -> tuple[Marker, Marker]:
+def _accuracy_labels(left: CurvePoint, right: CurvePoint, before: float, after: float) -> tuple[Marker, Marker]:
     """The accuracies at both ends of the curve: over its ends, or side by side where these lie close together."""
     texts = f"{percent(before)} right", f"{percent(after)} right"
     first, last = (
@@ -332,7 +332,7 @@ LEVELS = 12
 
 
 @dataclass(frozen=True)
-class LossScale:
+class LossColours:
     """The colours of the grid: ``log(loss + 0.05)`` from its smallest to its largest value, in LEVELS steps.
 
     The logarithm, as in the generator, because raw cross-entropy has a tail that would take all the colours.
@@ -365,7 +365,7 @@ def _log(loss: float) -> float:
     return math.log(max(loss, 0.0) + 0.05)
 
 
-def loss_scale(losses: Sequence[float]) -> LossScale:
+def loss_scale(losses: Sequence[float]) -> LossColours:
     """The scale that fits all these losses."""
     logs = [_log(loss) for loss in losses if math.isfinite(loss)] or [0.0]
-    return LossScale(min(logs), max(logs))
+    return LossColours(min(logs), max(logs))

@@ -225,7 +225,7 @@ class Domains:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingCurves:
     """One training run with a small chart for each logged figure."""
 
     name: str
@@ -264,7 +264,7 @@ class Page:
     grid: GridView | None
     trust: Trust
     domains: Domains
-    training: tuple[Training, ...]
+    training: tuple[TrainingCurves, ...]
     provenance: tuple[tuple[str, str], ...]
     settings: str
     sheets: tuple[Sheet, ...]

@@ -8,14 +8,14 @@ from shiftlens.core.causes.verdict import CLEAR_MOVE
 from shiftlens.core.grid.fidelity import LOW_FIDELITY
 from shiftlens.core.results.results import Cause, Cell, Interval, PairResult, Results
 from shiftlens.plugins.renderers import charts, pictures
-from shiftlens.plugins.renderers.charts import LossScale
+from shiftlens.plugins.renderers.charts import LossColours
 from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.pictures import Picture
 from shiftlens.plugins.renderers.words import VERDICTS, listed, number, percent
 
 
-def grid_section(results: Results, gallery: Gallery, scale: LossScale) -> GridView | None:
+def grid_section(results: Results, gallery: Gallery, scale: LossColours) -> GridView | None:
     if not gallery.count:
         return None
     measured = any(cause.grid for cause in results.causes)
@@ -82,7 +82,7 @@ def _how_to_read(results: Results) -> str:
     return ""
 
 
-def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, scale: LossScale) -> PairView:
+def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, scale: LossColours) -> PairView:
     drawn, drawn_series, given_back = gallery.pair(position - 1)
     columns = results.grid.features
     rows = []
@@ -124,7 +124,7 @@ def _real_name(cell: Cell, pair: PairResult, row: int) -> str:
     return f"real sample: {_sample_name('source' if row == 0 else 'target', pair)}"
 
 
-def _cell(cell: Cell, picture: Picture, scale: LossScale, real: str, place: str) -> CellView:
+def _cell(cell: Cell, picture: Picture, scale: LossColours, real: str, place: str) -> CellView:
     measured, requested, confidence = number(cell.measured), number(cell.requested), percent(cell.confidence)
     note = real or ("the loss axis cannot reach the requested loss here" if cell.reached is False else "")
     wrong = "" if cell.correct else ", wrong"

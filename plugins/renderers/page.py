@@ -12,7 +12,7 @@ from markupsafe import Markup
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Cell, PairResult, Results
 from shiftlens.plugins.renderers import charts
-from shiftlens.plugins.renderers.context import Accuracy, ClassRow, Domains, Page, Summary, Training
+from shiftlens.plugins.renderers.context import Accuracy, ClassRow, Domains, Page, Summary, TrainingCurves
 from shiftlens.plugins.renderers.converter_section import converter_section
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.grid_section import grid_section
@@ -46,7 +46,9 @@ def page_of(report: Report, most_pairs: int, style: Markup, script: Markup, poli
         trust=trust_section(results),
         domains=_domains(results),
         training=tuple(
-            Training(curve.name, tuple(drawn)) for curve in results.curves if (drawn := charts.curve_charts(curve))
+            TrainingCurves(curve.name, tuple(drawn))
+            for curve in results.curves
+            if (drawn := charts.curve_charts(curve))
         ),
         provenance=_provenance(results),
         settings=yaml.safe_dump(json.loads(json.dumps(dict(report.settings), default=str)), sort_keys=False),

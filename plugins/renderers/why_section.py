@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shiftlens.core.results.results import Axes, Cause, Interval, Results
 from shiftlens.plugins.renderers import charts
-from shiftlens.plugins.renderers.charts import IntervalBar, LossScale, Span
+from shiftlens.plugins.renderers.charts import IntervalBar, LossColours, Span
 from shiftlens.plugins.renderers.context import EffectRow, FactorCard, StripPicture, Why
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.words import (
@@ -35,7 +35,7 @@ EVIDENCE = {
 }
 
 
-def why_section(results: Results, gallery: Gallery, scale: LossScale) -> Why | None:
+def why_section(results: Results, gallery: Gallery, scale: LossColours) -> Why | None:
     if not results.causes:
         return None
     unit = results.loss_unit
@@ -103,7 +103,7 @@ def _effect_rows(causes: Sequence[Cause], results: Results) -> tuple[EffectRow, 
     return tuple(rows)
 
 
-def _card(cause: Cause, results: Results, gallery: Gallery, scale: LossScale) -> FactorCard:
+def _card(cause: Cause, results: Results, gallery: Gallery, scale: LossColours) -> FactorCard:
     unit = cause.shift.unit if cause.shift else ""
     strip = tuple(
         StripPicture(

@@ -49,6 +49,7 @@ BREAKERS = {
         shift=lambda self, x, delta, rng: np.clip(plain_shift(self, x, delta, rng) + 0.1, 0, 1)
     ),
     "factor-moves-as-asked": factor_with(shift=lambda self, x, delta, rng: plain_shift(self, x, -delta, rng)),
+    "factor-goes-round-in-its-period": Tried(factor(Level, period=0.001)),
     "factor-the-same-under-a-seed": factor_with(
         shift=lambda self, x, delta, rng: plain_shift(self, x, delta * np.random.rand(), rng)  # noqa: NPY002
     ),

@@ -68,7 +68,7 @@ def test_dose_response_starts_at_nothing_and_reaches_the_full_value(samples):
 
 def test_what_a_turn_reached_is_told_for_turns_beyond_half_round_too(samples):
     x, _ = samples
-    change = t.Change(active("direction", Direction()), 170.0, spread=25.0)
+    change = t.Change(active("direction", Direction(), period=360.0), 170.0, spread=25.0)
     own = t.individual_parts(["direction"], len(x), 0)
     delta = change.deltas(x, own["direction"])
     assert (delta > 180).mean() > 0.2
@@ -78,7 +78,7 @@ def test_what_a_turn_reached_is_told_for_turns_beyond_half_round_too(samples):
 
 def test_undoing_brings_the_measure_back_to_the_reference(samples):
     x, _ = samples
-    for factor, delta in ((active("level", Level(0)), 0.6), (active("direction", Direction()), 200.0)):
+    for factor, delta in ((active("level", Level(0)), 0.6), (active("direction", Direction(), period=360.0), 200.0)):
         change = t.Change(factor, delta)
         target = t.apply([change], x, t.individual_parts([factor.name], len(x), 0), 0)
         back = t.undo(change, target, factor.measure(x), 0)

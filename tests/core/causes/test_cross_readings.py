@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from smallfactors import active
 
 from shiftlens.core.causes.cross_readings import cross_response
 
@@ -11,14 +12,12 @@ from shiftlens.core.causes.cross_readings import cross_response
 class Column:
     """One column of a vector; its measure may read a part of the next column too."""
 
-    def __init__(self, column: int, reads_next: float = 0.0, span: float | None = None, period: float | None = None):
-        self.column, self.reads_next, self.period = column, reads_next, period
-        if span is not None:
-            self.span = span
+    def __init__(self, column: int, reads_next: float = 0.0, turn: float | None = None):
+        self.column, self.reads_next, self.turn = column, reads_next, turn
 
     def measure(self, x):
         value = x[:, self.column] + self.reads_next * x[:, (self.column + 1) % x.shape[1]]
-        return np.asarray(value if self.period is None else value % self.period, dtype=np.float64)
+        return np.asarray(value if self.turn is None else value % self.turn, dtype=np.float64)
 
     def shift(self, x, delta, rng):
         changed = x.copy()
@@ -35,7 +34,8 @@ def samples() -> np.ndarray:
 
 
 def test_a_clean_measure_reads_nothing_and_an_unclean_one_is_told():
-    table = cross_response([("a", Column(0, reads_next=0.5)), ("b", Column(1))], samples(), np.random.default_rng(0))
+    factors = [active("a", Column(0, reads_next=0.5)), active("b", Column(1))]
+    table = cross_response(factors, samples(), np.random.default_rng(0))
     spread = np.hypot(1, 0.5)  # about: the columns are nearly independent
     assert table.response[0, 0] == pytest.approx(1, abs=1e-4)
     assert table.response[1, 1] == pytest.approx(1, abs=1e-4)
@@ -46,13 +46,14 @@ def test_a_clean_measure_reads_nothing_and_an_unclean_one_is_told():
 
 
 def test_a_named_span_is_the_step():
-    table = cross_response([("a", Column(0, span=-3.0))], samples(), np.random.default_rng(0))
+    table = cross_response([active("a", Column(0), span=-3.0)], samples(), np.random.default_rng(0))
     assert table.steps.tolist() == [-3.0]
     assert table.response[0, 0] == pytest.approx(1, abs=1e-5)
 
 
 def test_a_measure_that_goes_in_circles_is_compared_the_short_way_round():
-    table = cross_response([("a", Column(0, span=1.0, period=4.0))], samples(), np.random.default_rng(0))
+    turning = active("a", Column(0, turn=4.0), span=1.0, period=4.0)
+    table = cross_response([turning], samples(), np.random.default_rng(0))
     assert table.response[0, 0] == pytest.approx(1, abs=1e-5)
 
 
@@ -61,8 +62,28 @@ def test_a_measure_without_numbers_leaves_a_gap_not_an_error():
         def measure(self, x):
             return np.full(len(x), np.nan)
 
-    table = cross_response([("a", Column(0)), ("silent", Silent(1))], samples(), np.random.default_rng(0))
+    table = cross_response([active("a", Column(0)), active("silent", Silent(1))], samples(), np.random.default_rng(0))
     assert np.isnan(table.response[0, 1])
     assert np.isnan(table.response[1]).all()
     assert "silent" in str(table)
     assert len(str(table).splitlines()) == 3
+
+
+def test_what_a_worker_says_of_itself_still_counts_and_is_warned_of():
+    class Old(Column):
+        period, span = 4.0, 1.0
+
+    factor = active("old", Old(0, turn=4.0))
+    with pytest.warns(DeprecationWarning, match=r"factor old .* Factor\(period=4\)"):
+        assert factor.period == 4.0
+    with pytest.warns(DeprecationWarning, match=r"Factor\(span=1\)"):
+        assert factor.span == 1.0
+
+
+def test_what_the_description_says_comes_first_and_nothing_is_warned_of(recwarn):
+    class Old(Column):
+        period, span = 5.0, 2.0
+
+    factor = active("new", Old(0), period=4.0, span=1.0)
+    assert (factor.period, factor.span) == (4.0, 1.0)
+    assert not recwarn.list

@@ -76,7 +76,7 @@ def test_two_names_for_one_change_are_rivals(data):
 
 def test_a_first_guess_goes_the_short_way_round_and_matches_mean_and_spread():
     rng = np.random.default_rng(0)
-    circular = active("direction", Direction())
+    circular = active("direction", Direction(), period=360.0)
     change, unit = guess(circular, rng.normal(350, 5, 500) % 360, rng.normal(20, 13, 500) % 360)
     assert change.offset == pytest.approx(30, abs=2)
     assert change.spread == pytest.approx(12, abs=1.5)
@@ -146,7 +146,7 @@ def test_readings_tell_how_strongly_each_sample_was_changed(data):
 def test_the_longer_way_round_is_found_where_the_own_measure_cannot_tell():
     """A turn by 130 degrees looks, to a measure that repeats after 180, like one by 50 the other way."""
     x, y = digits()
-    half_turns = active("tilt", Tilt())
+    half_turns = active("tilt", Tilt(), period=180.0)
     source, target = two_channels(x[:500]), two_channels(x[500:1000])
     target = half_turns.shift(target, np.full(len(target), 130.0), np.random.default_rng(0))
     matcher = Matcher(source, y[:500], target, y[500:1000], [half_turns], "image", 100, 0)

@@ -21,7 +21,7 @@ BRIGHTNESS, CONTRAST, BACKGROUND = tone.Brightness(), tone.Contrast(), tone.Back
 SHARPNESS, BALANCE, NOISE = spectrum.Sharpness(), spectrum.FrequencyBalance(), noise.Noise()
 THICKNESS, OCCLUSION, JPEG = strokes.StrokeThickness(), occlusion.Occlusion(), jpeg.Jpeg()
 ROTATION, SCALE, POSITION_X, POSITION_Y = (
-    geometry.Rotation(), geometry.Scale(), geometry.Position(1), geometry.Position(0),
+    geometry.Rotation(), geometry.FigureSize(), geometry.FigurePosition(1), geometry.FigurePosition(0),
 )  # fmt: skip
 
 IMAGES = hnp.arrays(np.float32, (3, 3, 6, 7), elements=st.floats(0, 1, width=32))

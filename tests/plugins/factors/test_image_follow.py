@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from shiftlens.core.causes.cross_readings import cross_response, difference
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import ComponentSettings, Factor, FactorWorker
@@ -69,7 +71,7 @@ def test_the_measure_follows_the_shift(name, kind, image_set):
         assert changed.dtype == np.float32
         assert changed.min() >= 0
         assert changed.max() <= 1
-        change = difference(worker, worker.measure(changed), before)
+        change = wrapped(worker.measure(changed) - before, DESCRIPTIONS[name].period)
         if (name, kind) == ("rotation", "photographs"):  # the grid of edges looks the same after 90 degrees
             change = np.mod(change + 45, 90) - 45
         assert np.isfinite(change).mean() > 0.6
@@ -133,9 +135,9 @@ def test_a_shift_far_too_large_stops_at_the_limit(name, image_set):
 @pytest.mark.parametrize("kind", SETS)
 def test_a_measure_reads_other_factors_little_or_says_so(kind, image_set):
     x = image_set(kind)
-    used = [(name, WORKERS[name]) for name in NAMES if (name, kind) not in REFUSED]
+    used = [ActiveFactor(name, DESCRIPTIONS[name], WORKERS[name]) for name in NAMES if (name, kind) not in REFUSED]
     table = cross_response(used, x, np.random.default_rng(0))
-    for name, _ in used:
+    for name in table.names:
         unsaid = set(table.readers(name, least=0.4)) - set(DESCRIPTIONS[name].confused_with)
         assert not unsaid, f"{name} reads {unsaid}:\n{table}"
 

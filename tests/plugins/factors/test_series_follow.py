@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from realdata import power, spoken
 
-from shiftlens.core.causes.cross_readings import cross_response, difference
+from shiftlens.core.causes.changes import ActiveFactor
+from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.host.kinds import FactorWorker
 from shiftlens.plugins.factors import series
 
@@ -63,7 +65,7 @@ def test_the_measure_follows_the_shift(name, kind):
         assert changed.shape == x.shape
         assert changed.dtype == np.float32
         assert np.isfinite(changed).all()
-        moved = difference(worker, worker.measure(changed), before)
+        moved = wrapped(worker.measure(changed) - before, DESCRIPTIONS[name].period)
         assert 0.8 <= np.nanmean(moved) / delta <= 1.2, f"asked for {delta}, moved {np.nanmean(moved):.3f}"
     assert np.array_equal(x, original), "shift must not change what it is given"
 
@@ -76,15 +78,15 @@ def test_each_sample_is_moved_by_its_own_delta(name, kind):
     delta[1::2] = ranges[name][-1]
     changed = worker.shift(x, delta, np.random.default_rng(0))
     np.testing.assert_allclose(changed[::2], x[::2], atol=1e-6)
-    moved = difference(worker, worker.measure(changed), worker.measure(x))[1::2]
+    moved = wrapped(worker.measure(changed) - worker.measure(x), DESCRIPTIONS[name].period)[1::2]
     assert np.nanmean(moved) / ranges[name][-1] > 0.8
 
 
 @pytest.mark.parametrize("kind", ["sound", "curves"])
 def test_a_measure_reads_no_factor_that_it_does_not_name(kind):
     x = sounds() if kind == "sound" else curves()
-    active = [(name, worker) for name, worker in WORKERS.items() if not worker.refuses(x)]
-    table = cross_response(active, x, np.random.default_rng(0))
+    factors = [ActiveFactor(name, DESCRIPTIONS[name], worker) for name, worker in WORKERS.items()]
+    table = cross_response([factor for factor in factors if not factor.refuses(x)], x, np.random.default_rng(0))
     for name in table.names:
         if name == "level" and kind == "curves":
             continue  # every curve has mean 0 here: there is no step to compare with
@@ -120,5 +122,6 @@ def test_several_channels_are_changed_alike():
     x = np.concatenate([sounds()[:20], 0.5 * sounds()[:20]], axis=1)  # (20, 2, 4096)
     for name, worker in WORKERS.items():
         delta = np.full(20, float(SOUND[name][-1]))
-        moved = difference(worker, worker.measure(worker.shift(x, delta, np.random.default_rng(0))), worker.measure(x))
+        changed = worker.shift(x, delta, np.random.default_rng(0))
+        moved = wrapped(worker.measure(changed) - worker.measure(x), DESCRIPTIONS[name].period)
         assert 0.7 <= np.nanmean(moved) / delta[0] <= 1.3, name
