@@ -98,7 +98,7 @@ def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @click.option("--source", type=click.Path(path_type=Path), required=True, help="Data before the shift.")
 @click.option("--target", type=click.Path(path_type=Path), required=True, help="Data after the shift.")
-@click.option("--classifier", help="A .onnx or .pt2 file, or package.module:callable; trained here when left out.")
+@click.option("--classifier", help="A .onnx, .pt2 or .pt file, or package.module:callable; trained here when left out.")
 def init(folder: Path, source: Path, target: Path, classifier: str | None) -> None:
     """Look at the data and write a commented analysis.yaml that runs as it is."""
     from shiftlens.core.config.init import write_settings

@@ -45,33 +45,36 @@ def to_onnx(
     Raises:
         ExportError: the module is in train mode, or cannot be exported with a dynamic batch.
     """
-    training = [name or "the module itself" for name, part in module.named_modules() if part.training]
-    if training and not isinstance(
-        module, torch.fx.GraphModule
-    ):  # of torch.export: its mode was fixed when it was made
+    training = _training(module)
+    if training:
         raise ExportError(f"{_name(module)} is in train mode ({training[0]}); call .eval() before the export")
     if min(len(x) for x in example_inputs) < 2:
         raise ExportError("the example needs a batch of at least 2: a batch of 1 would be exported as a constant")
-    shapes = _dynamic_shapes(module, torch.export.Dim("batch", min=1, max=2**31 - 1), len(example_inputs))
+    scripted = any(isinstance(part, torch.jit.ScriptModule) for part in module.modules())
+    batch = torch.export.Dim("batch", min=1, max=2**31 - 1)
+    shapes = None if scripted else _dynamic_shapes(module, batch, len(example_inputs))
     try:
         with silence(), torch.no_grad():
-            program = torch.onnx.export(
-                module,
-                example_inputs,
-                dynamo=True,
-                input_names=list(input_names),
-                output_names=list(output_names),
-                dynamic_shapes=shapes,
-                opset_version=OPSET,
-                external_data=False,
-                verbose=False,
-            )
-            assert program is not None
-            model = program.model_proto
+            if scripted:
+                model = _of_script(module, example_inputs, input_names, output_names)
+            else:
+                program = torch.onnx.export(
+                    module,
+                    example_inputs,
+                    dynamo=True,
+                    input_names=list(input_names),
+                    output_names=list(output_names),
+                    dynamic_shapes=shapes,
+                    opset_version=OPSET,
+                    external_data=False,
+                    verbose=False,
+                )
+                assert program is not None
+                model = program.model_proto
     except Exception as error:  # the export runs the module's own code, which may raise anything
         cause = _innermost(error)
         unknown = UNKNOWN_OP.search(str(cause))
-        if unknown is not None:
+        if unknown is not None and not scripted:
             where = _layer_of(unknown[1], module, example_inputs, shapes)
             raise ExportError(
                 f"{_name(module)} cannot be exported to ONNX: {where} uses {unknown[1]}, for which ONNX has no "
@@ -84,6 +87,40 @@ def to_onnx(
     graphs.strip_origins(model)
     graphs.set_metadata(model, metadata)
     graphs.save(model, path)
+
+
+def _training(module: torch.nn.Module) -> list[str]:
+    """Parts in train mode, by their paths; not those of torch.export, whose mode was fixed when they were made."""
+    fixed = [name for name, part in module.named_modules() if isinstance(part, torch.fx.GraphModule)]
+
+    def of_export(name: str) -> bool:
+        return any(not root or name == root or name.startswith(f"{root}.") for root in fixed)
+
+    parts = [name for name, part in module.named_modules() if part.training]
+    return [name or "the module itself" for name in parts if not of_export(name)]
+
+
+def _of_script(
+    module: torch.nn.Module,
+    example_inputs: tuple[torch.Tensor, ...],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+) -> Any:
+    """TorchScript goes through the exporter that was made for it; torch.export does not take it."""
+    import onnx
+
+    made = io.BytesIO()
+    torch.onnx.export(
+        module,
+        example_inputs,
+        made,  # type: ignore[arg-type]  # its stubs leave buffers out
+        dynamo=False,
+        input_names=list(input_names),
+        output_names=list(output_names),
+        dynamic_axes={name: {0: "batch"} for name in (*input_names, *output_names)},
+        opset_version=OPSET,
+    )
+    return onnx.load_from_string(made.getvalue())
 
 
 def on_numpy(module: torch.nn.Module, output_names: Sequence[str]) -> Callable[[Arrays], Arrays]:

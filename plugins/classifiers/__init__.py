@@ -9,7 +9,7 @@ from typing import Any
 
 from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import Classifier
-from shiftlens.plugins.classifiers import onnx_file, python_callable, torch_export, trained
+from shiftlens.plugins.classifiers import onnx_file, python_callable, torch_export, torch_script, trained
 
 CALLABLE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -22,6 +22,11 @@ def claims_onnx(raw: Mapping[str, Any], base: Path) -> bool:
 def claims_torch_export(raw: Mapping[str, Any], base: Path) -> bool:
     """A path that ends in .pt2."""
     return str(raw.get("path", "")).lower().endswith(".pt2")
+
+
+def claims_torch_script(raw: Mapping[str, Any], base: Path) -> bool:
+    """A path that ends in .pt or .pth."""
+    return str(raw.get("path", "")).lower().endswith((".pt", ".pth"))
 
 
 def claims_callable(raw: Mapping[str, Any], base: Path) -> bool:
@@ -50,6 +55,13 @@ def shiftlens_classifiers() -> Iterator[Classifier]:
         settings=torch_export.Settings,
         build=torch_export.TorchExport,
         claims=claims_torch_export,
+    )
+    yield Classifier(
+        name="torch-script",
+        summary="a .pt or .pth file of TorchScript",
+        settings=torch_script.Settings,
+        build=torch_script.TorchScript,
+        claims=claims_torch_script,
     )
     yield Classifier(
         name="callable",

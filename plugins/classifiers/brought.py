@@ -140,6 +140,9 @@ def provide_module(
     from shiftlens.export import graphs
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
+    from shiftlens.plugins.classifiers.torch_outputs import plain
+
+    module = plain(name, module, source)
 
     def on_array(x: FloatArray) -> AnyArray:
         with torch.no_grad():

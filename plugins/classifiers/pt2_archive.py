@@ -30,12 +30,13 @@ WORD = re.compile(r"[A-Za-z_]\w*")
 EXPRESSION = re.compile(r"[\w(),+\-*/ .<>=]*")
 LONGEST_EXPRESSION = 2000
 POWER_OF_NUMBER = re.compile(r"[\d)]\s*\*\*|Pow\(Integer")  # 9**9**9 takes for ever
-ARITHMETIC = frozenset(
-    "Integer Rational Float Add Mul Pow Max Min Mod FloorDiv CeilDiv CleanDiv PythonMod ModularIndexing Where Eq Ne Equality "
-    "Unequality StrictLessThan StrictGreaterThan LessThan GreaterThan Lt Le Gt Ge And Or Not true false True False "
-    "TruncToInt TruncToFloat RoundToInt CeilToInt FloorToInt ToFloat IntTrueDiv FloatTrueDiv PowByNatural FloatPow "
-    "Identity precision".split()
-)
+ARITHMETIC = frozenset({
+    "Integer", "Rational", "Float", "Add", "Mul", "Pow", "Max", "Min", "Mod", "FloorDiv", "CeilDiv", "CleanDiv",
+    "PythonMod", "ModularIndexing", "Where", "Eq", "Ne", "Equality", "Unequality", "StrictLessThan",
+    "StrictGreaterThan", "LessThan", "GreaterThan", "Lt", "Le", "Gt", "Ge", "And", "Or", "Not", "true", "false",
+    "True", "False", "TruncToInt", "TruncToFloat", "RoundToInt", "CeilToInt", "FloorToInt", "ToFloat",
+    "IntTrueDiv", "FloatTrueDiv", "PowByNatural", "FloatPow", "Identity", "precision",
+})  # fmt: skip
 STACK = re.compile(r"[\w.,;@()\[\]]*")
 
 OPERATOR = re.compile(
@@ -59,6 +60,7 @@ def harmless(path: Path) -> io.BytesIO:
 
     Raises:
         Harmful: a member needs pickle, names code, or is not what the format says.
+        ValueError: the file is broken.
     """
     from torch.export.pt2_archive import PT2ArchiveWriter
 
@@ -90,7 +92,7 @@ def _members(path: Path) -> dict[str, bytes]:
                 raise Harmful("it has two members of one name")
             members = {name: archive.read(entry) for name, entry in zip(names, entries, strict=True)}
     except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, EOFError) as error:
-        raise Harmful(f"it is not a complete zip archive ({error})") from None
+        raise ValueError(f"it is no complete zip archive ({error})") from None
     _refuse_pickles(members)
     return members
 

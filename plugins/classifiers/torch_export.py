@@ -1,4 +1,4 @@
-"""A classifier brought along as a .pt2 file of ``torch.export.save``."""
+"""A classifier brought along as a .pt2 file of ``torch.export.save``. Nothing that stands in the file is run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ from shiftlens.core.job import Job
 from shiftlens.plugins.classifiers.brought import BroughtSettings, first_line, provide_module
 
 
-class Settings(BroughtSettings):
+class TorchSettings(BroughtSettings):
+    """Settings of a classifier in a file of torch."""
+
+    trust: bool = Field(
+        default=False,
+        description="open a file that holds more than tensors and operators of a network; it may then run any code "
+        "that stands in it, so say true only of files that you or people whom you trust have made",
+    )
+
+
+class Settings(TorchSettings):
     """Settings of a classifier in a .pt2 file."""
 
     path: Path = Field(description="the .pt2 file, exported with a dynamic batch: (N, *sample) to (N, classes)")
@@ -34,13 +44,19 @@ class TorchExport:
         import torch
 
         from shiftlens.export.to_onnx import silence
+        from shiftlens.plugins.classifiers.pt2_archive import Harmful, harmless
 
         path = self.settings.path
         if not path.is_file():
             raise ClassifierError(f"classifier: there is no file {path}; give the path of a .pt2 file")
         try:
             with silence():
-                program = torch.export.load(path)
+                program = torch.export.load(path if self.settings.trust else harmless(path))
+        except Harmful as reason:
+            raise ClassifierError(
+                f"classifier: {path} is not opened: {reason}. Save it again with torch.export.save of torch 2.9 or "
+                "later, or bring it as .onnx; a file that you made yourself opens with classifier.trust: true"
+            ) from None
         except Exception as error:  # a corrupt archive fails in as many ways as it has parts
             raise ClassifierError(
                 f"classifier: {path} cannot be loaded by torch.export: {first_line(error)}; check that it is complete "

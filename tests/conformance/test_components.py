@@ -105,6 +105,13 @@ def torch_export(folder: Path) -> dict[str, Any]:
     return {"path": folder / "linear.pt2"}
 
 
+def torch_script(folder: Path) -> dict[str, Any]:
+    import torch
+
+    torch.jit.save(torch.jit.script(Linear()), folder / "linear.pt")
+    return {"path": folder / "linear.pt"}
+
+
 def in_python(folder: Path) -> dict[str, Any]:
     (folder / "digits_linear.py").write_text(
         "from conformance_linear import Linear\n\n\ndef load():\n    return Linear()\n"
@@ -129,7 +136,8 @@ def small_networks(folder: Path) -> dict[str, Any]:
 
 SETTINGS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "npz": npz, "image-folder": image_folder, "wav-folder": wav_folder, "csv": table, "parquet": parquet,
-    "trained": train, "onnx": onnx, "torch-export": torch_export, "callable": in_python, "indices": chosen_pairs,
+    "trained": train, "onnx": onnx, "torch-export": torch_export, "torch-script": torch_script,
+    "callable": in_python, "indices": chosen_pairs,
     "autoencoder": few_steps, "vae": few_steps, "gan": few_steps, "cyclegan": small_networks,
     "column": lambda folder: {"column": 2},
 }  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_classifier_that_was_brought_along(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
         write_settings(tmp_path / "c", source, source, "none.onnx", HOST)
     (tmp_path / "net.h5").write_bytes(b"")
-    with pytest.raises(InputError, match=r"give a \.onnx or \.pt2"):
+    with pytest.raises(InputError, match=r"give a \.onnx, \.pt2 or \.pt"):
         write_settings(tmp_path / "c", source, source, str(tmp_path / "net.h5"), HOST)
 
 
