@@ -126,8 +126,8 @@ def _classifier(given: str | None, domains: Mapping[str, Domain], base: Path, ho
         raise InputError(f"--classifier {given} does not exist")
     if host.claiming(Classifier, raw, base) is None:
         raise InputError(
-            f"--classifier {given}: give a .onnx, .pt2 or .pt file, or package.module:callable; leave it out to have one "
-            "trained on the source"
+            f"--classifier {given}: give a .onnx, .pt2 or .pt file, or package.module:callable; leave it out to have "
+            "one trained on the source"
         )
     return raw
 
@@ -171,7 +171,9 @@ def _text(raw: Mapping[str, Any], seen: Mapping[str, str], notes: list[str]) -> 
         "seed": ["every random number follows from it"],
         "source": ["Before the shift: " + seen["source"]],
         "target": ["After the shift: " + seen["target"], *("Note: " + note for note in notes)],
-        "classifier": ["The model under analysis: a .onnx, .pt2 or .pt file, package.module:callable, or one trained here"],
+        "classifier": [
+            "The model under analysis: a .onnx, .pt2 or .pt file, a package.module:callable, or trained here"
+        ],
         "loss": ["How wrong the classifier is on one sample; this one needs no labels"],
     }
     lines = [
