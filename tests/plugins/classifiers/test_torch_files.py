@@ -24,6 +24,8 @@ from shiftlens.export.session import Session
 from shiftlens.plugins.classifiers.pt2_archive import Harmful, harmless
 from shiftlens.plugins.classifiers.torch_outputs import plain
 
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+
 HOST = Host()
 BATCH = ({0: torch.export.Dim("batch")},)
 
