@@ -7,13 +7,13 @@ image, ``(C, T)`` for a series, ``(F,)`` for a vector.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from shiftlens.core.arrays import AnyArray, FloatArray, IntArray
+from shiftlens.core.arrays import AnyArray, FloatArray, IntArray, Predict
 from shiftlens.core.errors import InputError
 
 ROUNDING = 1e-4  # by which image values may miss [0, 1]
@@ -22,6 +22,49 @@ ROUNDING = 1e-4  # by which image values may miss [0, 1]
 def as_float32(stored: AnyArray) -> FloatArray:
     """The default ``decode``: the stored values as they are, as float32."""
     return np.asarray(stored, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """Samples that another setting of the reader would read in another way: the accuracies of both are told.
+
+    Attributes:
+        what: what they are, in the plural, such as ``"pictures with an EXIF turn"``.
+        now, then: the setting in use and the other one, such as ``"exif: turn"``.
+        rows: their places in the domain, or some of them, evenly spread.
+        count: how many there are in all.
+        read: ``read(rows) -> (n, *sample_shape)`` float32, in the other way; it may raise an `InputError`.
+    """
+
+    what: str
+    now: str
+    then: str
+    rows: IntArray
+    count: int
+    read: Callable[[IntArray], FloatArray]
+
+    def told(self, role: str, labels: IntArray | None, predictions: IntArray, predict: Predict) -> str:
+        """How often the classifier is right on them in either way, in a sentence.
+
+        Args:
+            labels, predictions: ``(N,)`` of the whole domain; without labels, agreement is told.
+        """
+        begin = f"The {role} holds {self.count} {self.what}, read with {self.now}"
+        try:
+            parts = [predict(self.read(self.rows[i : i + 64])) for i in range(0, len(self.rows), 64)]
+        except InputError as error:
+            return f"{begin}; with {self.then} they cannot be read: {error}"
+        other = np.concatenate(parts).argmax(axis=1)
+        now = predictions[self.rows]
+        some = "" if len(self.rows) == self.count else f" (of {len(self.rows)} tried)"
+        if labels is None:
+            same = float((other == now).mean())
+            return f"{begin}. With {self.then}, {1 - same:.1%} of the predictions would be others{some}."
+        right_now, right_then = (float((found == labels[self.rows]).mean()) for found in (now, other))
+        return (
+            f"{begin}: the classifier is right on {right_now:.1%} of them. With {self.then} it would be right on "
+            f"{right_then:.1%}{some}. Set what the loader does that the classifier is used with."
+        )
 
 
 @dataclass(frozen=True)
@@ -36,6 +79,9 @@ class Domain:
         decode: turns a slice of ``stored``, ``(n, ...)``, into ``(n, *sample_shape)`` float32.
         names: ``(N,)`` names of the samples (file names, say); empty where there are none.
         columns: names of the values of a vector, ``(F,)``; empty for other kinds.
+        otherwise: samples that could be read in another way, for the accuracies to tell.
+        notes: what the reader decided or left out, in full sentences; the report warns of it.
+        agrees: how it was read, by the setting's name, where both domains must be read alike: ``{"rate": 16000}``.
     """
 
     stored: AnyArray
@@ -45,6 +91,9 @@ class Domain:
     decode: Callable[[AnyArray], FloatArray] = as_float32
     names: tuple[str, ...] = ()
     columns: tuple[str, ...] = field(default=())
+    otherwise: tuple[Otherwise, ...] = ()
+    notes: tuple[str, ...] = ()
+    agrees: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.stored.shape[0])
@@ -60,6 +109,21 @@ class Domain:
         """All samples in their order, ``size`` at a time."""
         for start in range(0, len(self), size):
             yield self.batch(slice(start, start + size))
+
+
+def aligned(source: Domain, target: Domain) -> Domain:
+    """The target with its columns in the source's order, where they are the same ones in another order."""
+    if source.columns == target.columns or sorted(source.columns) != sorted(target.columns):
+        return target
+    places = np.array([target.columns.index(name) for name in source.columns])
+    decode = target.decode
+    note = "Its columns stand in another order than the source's; they are matched by their names."
+    return replace(
+        target,
+        columns=source.columns,
+        decode=lambda stored: np.ascontiguousarray(decode(stored)[:, places]),
+        notes=(*target.notes, note),
+    )
 
 
 def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[str]:
@@ -80,6 +144,13 @@ def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[st
             f"the source holds samples of kind {source.kind} and the target of kind {target.kind}; "
             "say what they are with kind: under source and target"
         )
+    for setting in sorted({*source.agrees} & {*target.agrees}):
+        ways = source.agrees[setting], target.agrees[setting]
+        if ways[0] != ways[1]:
+            raise InputError(
+                f"the source has {setting}: {ways[0]} and the target {setting}: {ways[1]}, so that they cannot be "
+                f"compared as they are; set {setting} to the same value in the settings of both readers"
+            )
     if source.sample_shape != target.sample_shape:
         raise InputError(
             f"source samples have shape {source.sample_shape} and target samples {target.sample_shape}; bring them to "
@@ -90,6 +161,7 @@ def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[st
         what = f"these columns are in one of them only: {_listed(odd)}" if odd else "their order differs"
         raise InputError(f"source and target must have the same columns in the same order; {what}")
     for role, domain in (("source", source), ("target", target)):
+        warnings += [f"{role}: {note}" for note in domain.notes]
         warnings += _check_values(role, domain, batch_size)
         warnings += _check_labels(role, domain)
     return warnings

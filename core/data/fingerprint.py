@@ -27,7 +27,7 @@ def fingerprint(files: Iterable[Path]) -> dict[str, Any]:
         except OSError as error:
             raise InputError(f"{path} cannot be read: {error.strerror}") from None
         lines.append(f"{name}\0{status.st_size}\0{status.st_mtime_ns}")
-    return {"files": len(lines), "state": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
+    return {"files": len(lines), "state": hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()}
 
 
 def sha256_of_files(files: Iterable[Path]) -> str:
@@ -46,7 +46,7 @@ def sha256_of_files(files: Iterable[Path]) -> str:
         raise InputError(f"{error.filename} cannot be read: {error.strerror}") from None
     if len(lines) == 1:
         return lines[0].partition(" ")[0]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    return hashlib.sha256("".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _relative(files: Iterable[Path]) -> list[tuple[str, Path]]:

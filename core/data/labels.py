@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from shiftlens.core.arrays import IntArray
 from shiftlens.core.errors import ClassifierError, InputError, near_miss
 
 Labels = npt.NDArray[np.str_]
@@ -52,6 +55,91 @@ def match_classes(
         if labels is not None:
             _check_known(role, labels, names)
     return names
+
+
+@dataclass(frozen=True)
+class BetterOrder:
+    """An order of the class names under which the classifier is right more often.
+
+    Attributes:
+        name: what the order is, such as ``"as text"``.
+        classes: all names in it.
+        right, right_now: share of the samples that are right under it, and under the order in use.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    right: float
+    right_now: float
+
+    @property
+    def told(self) -> str:
+        """In a sentence, with the setting that would follow it."""
+        return (
+            f"With its classes in another order ({self.name}: {_plainly(self.classes)}) the classifier is right on "
+            f"{self.right:.1%} of the labelled source samples, with the order in use on {self.right_now:.1%}. If it "
+            f"was trained in that order, set classifier.classes to [{_plainly(self.classes)}]."
+        )
+
+
+def likely_orders(names: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The orders that tools number the same class names in, each once, those equal to ``names`` left out."""
+
+    def natural(name: str) -> list[tuple[int, int, str]]:
+        parts = re.findall(r"\d+|\D+", name)
+        return [(0, int(part), "") if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts]
+
+    def as_number(name: str) -> tuple[float, str]:
+        try:
+            return float(name), name
+        except ValueError:
+            return math.inf, name
+
+    orders = {
+        "as text, like torchvision and Keras": tuple(sorted(names)),
+        "as numbers": tuple(sorted(names, key=as_number)),
+        "natural": tuple(sorted(names, key=natural)),
+        "as text, small and capital letters alike": tuple(sorted(names, key=lambda name: (name.casefold(), name))),
+        "the other way round": tuple(reversed(names)),
+    }
+    seen = {names}
+    return {name: order for name, order in orders.items() if order not in seen and not seen.add(order)}  # type: ignore[func-returns-value]
+
+
+def better_order(
+    names: tuple[str, ...],
+    labels: IntArray,
+    predictions: IntArray,
+    orders: Mapping[str, tuple[str, ...]] | None = None,
+) -> BetterOrder | None:
+    """The likely order under which more predictions are right than chance explains; None where there is none.
+
+    Args:
+        names: in the order in use.
+        labels, predictions: ``(n,)`` places in ``names``.
+        orders: further ones to try, by what they are.
+    """
+    found: BetterOrder | None = None
+    known = labels >= 0
+    labels, predictions = labels[known], predictions[known]
+    if not len(labels):
+        return None
+    now = predictions == labels
+    place = {name: i for i, name in enumerate(names)}
+    for what, order in {**(orders or {}), **likely_orders(names)}.items():
+        if sorted(order) != sorted(names):
+            continue
+        then = np.array([place[name] for name in order])[predictions] == labels
+        gained, lost = int((then & ~now).sum()), int((now & ~then).sum())
+        clear = gained - lost > 2 * np.sqrt(gained + lost)  # twice what as many even chances would spread by
+        if clear and (found is None or then.mean() > found.right):
+            found = BetterOrder(what, order, float(then.mean()), float(now.mean()))
+    return found
+
+
+def _plainly(names: Iterable[str], most: int = 24) -> str:
+    names = list(names)
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
 def _declared(declared: tuple[str, ...], outputs: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlens.core.arrays import AnyArray, FloatArray, IntArray, Predict
 from shiftlens.core.config.settings import Settings
-from shiftlens.core.data.domain import Domain
+from shiftlens.core.data.domain import Domain, aligned
 from shiftlens.core.data.scoring import Scores, join, probabilities_of, score_batch
 from shiftlens.core.errors import InputError, ShiftlensError
 from shiftlens.core.host.host import Host
@@ -107,6 +107,7 @@ class Context:
                 opened[role] = self.reader(role)(self.run.folder("scratch", role))
             except ShiftlensError as error:
                 raise type(error)(f"{role}: {error}") from error
+        opened["target"] = aligned(opened["source"], opened["target"])
         return opened
 
     def reader(self, role: str) -> ReaderWorker:

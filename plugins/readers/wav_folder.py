@@ -2,16 +2,17 @@
 
 ``labels.csv`` has a header with the columns ``file`` (a path inside the folder) and ``label``; only the files that it
 names are read. Every sound is decoded once, by several workers, cut or padded with silence to one length and written
-to an array in the scratch folder, which is memory-mapped from then on. Nothing is resampled: all files must have one
-rate. Plain ``.wav`` needs no further library; other formats are read with soundfile.
+to an array in the scratch folder, which is memory-mapped from then on. Nothing is resampled unless ``rate``
+is set: then files of another rate are brought to it. Plain ``.wav`` needs no further library; other
+formats are read with soundfile. A few that cannot be read are left out and named.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import logging
+import math
 import os
 import wave
 from collections import Counter
@@ -28,9 +29,10 @@ from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import whole
+from shiftlens.core.files import whole, write_text
 from shiftlens.core.host.kinds import ComponentSettings, Reader
-from shiftlens.plugins.readers.class_tree import Entry, entries, holds
+from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, listed, skipped
+from shiftlens.plugins.readers.text import readable
 
 logger = logging.getLogger("shiftlens")
 
@@ -38,7 +40,7 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 LABELS = "labels.csv"
 FITTING = 0.9  # part of the sounds that must fit into the length that is guessed
 LONGEST = 2**16  # values: no longer length is guessed
-NAMED = 20  # mistakes that are listed in one message
+PIPED = 2**31 - 2**16  # bytes: what a pipe writes for a size that it cannot know is at least about this
 
 
 class Settings(ComponentSettings):
@@ -56,10 +58,21 @@ class Settings(ComponentSettings):
         "start", description="what is kept of longer sounds, and where shorter ones stand"
     )
     rate: int | None = Field(
-        None, ge=1, description="rate in Hz that every file must have; left out: the rate that all have"
+        None,
+        ge=1,
+        le=1_000_000,
+        description="rate in Hz that every file is brought to; left out: the rate that all have",
     )
     channels: Literal["auto", "mono", "stereo"] = Field(
         "auto", description="mono: the mean of the channels; stereo: two; auto: stereo if all files are"
+    )
+    skip: float = Field(
+        0.05, ge=0, lt=1, description="largest share of sounds that may be left out because they cannot be read"
+    )
+    split: str | None = Field(
+        None,
+        description="where folders such as train and val stand above those of the classes: the one to read; all; or "
+        "none, where they are the classes themselves",
     )
     workers: int | None = Field(None, ge=1, le=256, description="sounds decoded at once; left out: one per core")
 
@@ -81,71 +94,101 @@ class WavFolderReader:
 
     def files(self) -> list[Path]:
         """All sounds, and the ``labels.csv`` where there is one."""
-        files = [sound.path for sound in find(self.settings.path)]
+        files = [sound.path for sound in self._tree().entries]
         labels = self.settings.path / LABELS
         return [*files, labels] if labels.is_file() else files
 
     def __call__(self, scratch: Path) -> Domain:
         """Decode what has not been decoded yet, and map it."""
-        sounds = find(self.settings.path)
+        tree, root = self._tree(), self.settings.path
+        sounds = tree.entries
         state = [fingerprint(sound.path for sound in sounds), [sound.name for sound in sounds]]
-        plain = self.settings.model_dump(mode="json", exclude={"path", "workers"})
-        key = hashlib.sha256(json.dumps([1, state, plain], sort_keys=True).encode()).hexdigest()[:16]
-        array = scratch / f"sounds-{key}.npy"
-        if not array.is_file():
-            for old in scratch.glob("sounds-*.npy"):
+        plain = self.settings.model_dump(mode="json", exclude={"path", "workers", "skip"})
+        key = hashlib.sha256(json.dumps([2, state, plain], sort_keys=True).encode()).hexdigest()[:16]
+        array, noted = scratch / f"sounds-{key}.npy", scratch / f"sounds-{key}.json"
+        if not (array.is_file() and noted.is_file()):
+            for old in scratch.glob("sounds-*"):
                 old.unlink()
             with ThreadPoolExecutor(self.settings.workers or os.cpu_count()) as pool:
-                self._decode_all(sounds, array, pool)
+                write_text(noted, json.dumps(self._decode_all(sounds, array, pool)))
+        facts = json.loads(noted.read_text(encoding="utf-8"))
+        lost = skipped(facts["broken"], len(sounds), self.settings.skip, "sounds", root)
         stored = np.load(array, mmap_mode="r", allow_pickle=False)  # (N, C, T) float32
+        kept = [sounds[place] for place in facts["kept"]]
         return Domain(
             stored=stored,
             sample_shape=stored.shape[1:],
             kind="series",
-            labels=np.array([sound.label for sound in sounds]) if sounds[0].label else None,
-            names=tuple(sound.name for sound in sounds),
+            labels=np.array([sound.label for sound in kept]) if kept[0].label else None,
+            names=tuple(sound.name for sound in kept),
+            notes=(*tree.notes(root, "sounds"), *lost, *facts["notes"]),
+            agrees={"rate": facts["rate"]},
         )
 
-    def _decode_all(self, sounds: list[Entry], array: Path, pool: ThreadPoolExecutor) -> None:
-        """Write all sounds as one ``.npy`` ``(N, C, T)`` float32.
+    def _tree(self) -> Tree:
+        otherwise = f", or a {LABELS} with the columns file and label"
+        return entries(self.settings.path, SUFFIXES, "sounds", otherwise, self.settings.split)
+
+    def _decode_all(self, sounds: list[Entry], array: Path, pool: ThreadPoolExecutor) -> dict[str, Any]:
+        """Write all sounds that can be read as one ``.npy`` ``(N, C, T)`` float32.
+
+        Returns:
+            The places of those that can be, what is wrong with the others, the rate, and what was done to them.
 
         Raises:
-            InputError: names every sound that cannot be decoded.
+            InputError: none can be read, or they have several rates and none is set.
         """
-        settings = self.settings
-        headers = _all_well(sounds, list(pool.map(header_of, sounds)), "cannot be opened")
-        self._check_rates(sounds, headers)
-        wide = settings.channels == "stereo" or (settings.channels == "auto" and all(h.channels == 2 for h in headers))
-        length = settings.length or self._common_length([header.length for header in headers])
+        settings, root = self.settings, self.settings.path
+        found = list(pool.map(header_of, sounds))
+        headers = {place: header for place, header in enumerate(found) if isinstance(header, Header)}
+        broken = {place: header for place, header in enumerate(found) if isinstance(header, str)}
+        if not headers:
+            skipped(list(broken.values()), len(sounds), settings.skip, "sounds", root)
+        rate, notes = self._rate(sounds, headers)
+        wide = settings.channels == "stereo" or (
+            settings.channels == "auto" and all(header.channels == 2 for header in headers.values())
+        )
+        lengths = [-(-header.length * rate // header.rate) for header in headers.values()]
+        length = settings.length or self._common_length(lengths)
         shape = (2 if wide else 1, length)
-        with whole(array) as temporary:
-            rows = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(sounds), *shape))
+        part = array.with_suffix(".part.npy")
+        rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(sounds), *shape))
 
-            def decode(index: int) -> str | None:
-                decoded = decoded_as(sounds[index], shape, settings.keep)
-                if isinstance(decoded, str):
-                    return decoded
-                rows[index] = decoded
-                return None
+        def decode(place: int) -> str | None:
+            decoded = decoded_as(sounds[place], shape, settings.keep, rate)
+            if isinstance(decoded, str):
+                return decoded
+            rows[place] = decoded
+            return None
 
-            _all_well(sounds, list(pool.map(decode, range(len(sounds)))), "cannot be decoded")
-            rows.flush()
+        for place, fault in zip(list(headers), pool.map(decode, headers), strict=True):
+            if fault is not None:
+                broken[place] = fault
+        rows.flush()
+        kept = [place for place in range(len(sounds)) if place not in broken]
+        if broken:
+            with whole(array) as temporary:
+                few = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(kept), *shape))
+                for row, place in enumerate(kept):
+                    few[row] = rows[place]
+                few.flush()
+            part.unlink()
+        else:
+            os.replace(part, array)
+        return {"kept": kept, "broken": [broken[place] for place in sorted(broken)], "rate": rate, "notes": notes}
 
-    def _check_rates(self, sounds: list[Entry], headers: list[Header]) -> None:
-        """Every file has the rate that is set, or that most have."""
-        rates = Counter(header.rate for header in headers)
+    def _rate(self, sounds: list[Entry], headers: Mapping[int, Header]) -> tuple[int, list[str]]:
+        """The rate that is set, or that all have; and what is resampled to it."""
+        rates = Counter(header.rate for header in headers.values())
         wanted = self.settings.rate or rates.most_common(1)[0][0]
-        odd = [
-            f"{sound.path}: {header.rate} Hz"
-            for sound, header in zip(sounds, headers, strict=True)
-            if header.rate != wanted
-        ]
-        if odd:
-            whose = "the setting rate says" if self.settings.rate else "most have"
+        odd = [f"{sounds[place].path}: {header.rate} Hz" for place, header in headers.items() if header.rate != wanted]
+        if odd and self.settings.rate is None:
             raise InputError(
-                f"{len(odd)} of {len(sounds)} sounds in {self.settings.path} do not have the {wanted} Hz that {whose}; "
-                f"resample them (for example with sox), or leave them out:\n  {_listed(odd)}"
+                f"{len(odd)} of {len(sounds)} sounds in {self.settings.path} do not have the {wanted} Hz that most "
+                f"have; set rate: {min(rates)} in the settings of both readers to resample all to it:\n  {listed(odd)}"
             )
+        others = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()) if rate != wanted)
+        return wanted, [f"Sounds were resampled to {wanted} Hz: {others}."] if odd else []
 
     def _common_length(self, lengths: list[int]) -> int:
         """The length that all have, or a guess that is told."""
@@ -163,96 +206,82 @@ class WavFolderReader:
         return guess
 
 
-def find(root: Path) -> list[Entry]:
-    """All sounds of a folder: those that its ``labels.csv`` names, or class by class.
-
-    Raises:
-        InputError: no such folder, no sounds, sounds beside class folders, or mistakes in the ``labels.csv``.
-    """
-    if (root / LABELS).is_file():
-        return _named_sounds(root)
-    return entries(root, SUFFIXES, "sounds", f", or a {LABELS} with the columns file and label")
-
-
-def _named_sounds(root: Path) -> list[Entry]:
-    """The sounds that ``labels.csv`` names, in its order."""
-    table = root / LABELS
-    sounds: list[Entry] = []
-    mistakes: list[str] = []
-    seen: set[str] = set()
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, skipinitialspace=True)
-            missing = [name for name in ("file", "label") if name not in (rows.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{table}, line 1: there is no column {' and no column '.join(missing)}; begin it with file,label"
-                )
-            for row in rows:
-                file, label = (str(row[name] or "").strip() for name in ("file", "label"))
-                path = root / file
-                if not file or not label:
-                    mistakes.append(f"line {rows.line_num}: the {'label' if file else 'file'} is empty")
-                elif file in seen:
-                    mistakes.append(f"line {rows.line_num}: {file} is named a second time")
-                elif not path.is_file():
-                    mistakes.append(f"line {rows.line_num}: there is no file {path}")
-                seen.add(file)
-                sounds.append(Entry(path, file, label))
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(f"{table} cannot be read ({error}); save it as UTF-8 with the columns file,label") from None
-    if mistakes:
-        raise InputError(f"{table} has mistakes; correct them:\n  {_listed(mistakes)}")
-    if not sounds:
-        raise InputError(f"{table} names no sounds; add a line file,label for each")
-    return sounds
-
-
 def header_of(sound: Entry) -> Header | str:
     """Rate, channels and length, or why the file cannot be opened."""
+    name = readable(str(sound.path))
     try:
         with wave.open(str(sound.path)) as file:
-            width = file.getsampwidth()
-            header = Header(file.getframerate(), file.getnchannels(), file.getnframes())
-        if width > 4:
-            return f"{sound.path}: values of {8 * width} bits; save it with at most 32"
-        return header if header.length else f"{sound.path}: it holds no sound"
+            width, channels = file.getsampwidth(), file.getnchannels()
+            if width <= 4 and channels and file.getframerate():
+                frames = file.getnframes()
+                if frames * width * channels >= PIPED:  # its size was not known when a pipe wrote the header
+                    frames = _bytes_of_data(sound.path) // (width * channels)
+                header = Header(file.getframerate(), channels, frames)
+                return header if header.length else f"{name}: it holds no sound"
     except (wave.Error, EOFError):
         pass  # no plain wav: soundfile knows more formats
     except OSError as error:
-        return f"{sound.path}: {error.strerror}"
+        return f"{name}: {error.strerror}"
     try:
         import soundfile
     except (ImportError, OSError):  # OSError: the package is there, its library is not
-        return f"{sound.path}: not a plain (PCM) wav; other formats need soundfile: pip install 'shiftlens[sound]'"
+        raise InputError(
+            f"{name}: not a plain (PCM) wav; other formats need soundfile: pip install 'shiftlens[sound]'"
+        ) from None
     try:
         info = soundfile.info(str(sound.path))
-    except (RuntimeError, OSError) as error:
-        return f"{sound.path}: {error}"
+    except (RuntimeError, OSError, UnicodeError) as error:
+        return f"{name}: {error}"
     if not info.frames:
-        return f"{sound.path}: it holds no sound"
+        return f"{name}: it holds no sound"
     return Header(int(info.samplerate), int(info.channels), int(info.frames))
 
 
-def decoded_as(sound: Entry, shape: tuple[int, int], keep: str) -> FloatArray | str:
-    """One sound brought to ``(C, T)`` float32 in [-1, 1], or what is wrong with it."""
+def _bytes_of_data(path: Path) -> int:
+    """How many bytes stand behind the header of the ``data`` chunk, whatever it announces."""
+    with path.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        stream.seek(12)
+        while len(head := stream.read(8)) == 8:
+            length = int.from_bytes(head[4:], "little")
+            if head[:4] == b"data":
+                return size - stream.tell()
+            stream.seek(length + length % 2, os.SEEK_CUR)
+    return 0
+
+
+def decoded_as(sound: Entry, shape: tuple[int, int], keep: str, rate: int) -> FloatArray | str:
+    """One sound brought to ``(C, T)`` float32 in [-1, 1] at ``rate``, or what is wrong with it."""
+    name = readable(str(sound.path))
     try:
         with wave.open(str(sound.path)) as file:
             count, width, channels = file.getnframes(), file.getsampwidth(), file.getnchannels()
-            raw = file.readframes(count)
-        if len(raw) < count * width * channels:
-            return f"{sound.path}: it is cut off; {count} values were announced, {len(raw) // (width * channels)} came"
-        values = from_pcm(raw, width).reshape(-1, channels)
+            own = file.getframerate()
+            raw = file.readframes(min(count, _bytes_of_data(sound.path) // (width * channels)))
+        if len(raw) < count * width * channels and count * width * channels < PIPED:
+            return f"{name}: it is cut off; {count} values were announced, {len(raw) // (width * channels)} came"
+        values = from_pcm(raw[: len(raw) - len(raw) % (width * channels)], width).reshape(-1, channels)
     except (wave.Error, EOFError):
         import soundfile
 
         try:
-            values = soundfile.read(str(sound.path), dtype="float32", always_2d=True)[0]  # (T, C)
-        except (RuntimeError, OSError) as error:
-            return f"{sound.path}: {error}"
+            values, own = soundfile.read(str(sound.path), dtype="float32", always_2d=True)  # (T, C)
+        except (RuntimeError, OSError, UnicodeError) as error:
+            return f"{name}: {error}"
     except OSError as error:
-        return f"{sound.path}: {error.strerror}"
-    return fitted(values.T, shape, keep)
+        return f"{name}: {error.strerror}"
+    return fitted(resampled(values.T, own, rate), shape, keep)
+
+
+def resampled(values: FloatArray, own: int, wanted: int) -> FloatArray:
+    """``(channels, T)`` at another rate, by a polyphase filter that lets nothing fold over."""
+    if own == wanted:
+        return values
+    from scipy.signal import resample_poly
+
+    common = math.gcd(own, wanted)
+    made: FloatArray = resample_poly(values, wanted // common, own // common, axis=1).astype(np.float32)
+    return np.clip(made, -1, 1)
 
 
 def from_pcm(raw: bytes, width: int) -> FloatArray:
@@ -281,19 +310,6 @@ def fitted(values: FloatArray, shape: tuple[int, int], keep: str) -> FloatArray:
         return values[:, before : before + length]
     padded: FloatArray = np.pad(values, ((0, 0), (before, -surplus - before)))
     return padded
-
-
-def _all_well(sounds: list[Entry], found: list[Any], what: str) -> list[Any]:
-    """What was found; an error where some of it are messages."""
-    broken = [one for one in found if isinstance(one, str)]
-    if broken:
-        raise InputError(f"{len(broken)} of {len(sounds)} sounds {what}; repair or remove them:\n  {_listed(broken)}")
-    return found
-
-
-def _listed(lines: list[str]) -> str:
-    more = [f"and {len(lines) - NAMED} more"] if len(lines) > NAMED else []
-    return "\n  ".join(lines[:NAMED] + more)
 
 
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
+from shiftlens.core.data.labels import better_order
 from shiftlens.core.data.scoring import Scores, score_domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.job import Progress
 from shiftlens.core.run.context import DOMAINS, SCORE_FIELDS, Context, Outcome, Stage
+
+logger = logging.getLogger("shiftlens")
 
 
 def work(context: Context) -> Outcome:
@@ -44,7 +48,7 @@ def work(context: Context) -> Outcome:
             "loss": float(scores.loss[chosen].mean()),
             "accuracy": float(scores.correct[chosen].mean()) if scores.labelled else None,
         }
-    return Outcome(outputs, {**facts, "warnings": _warnings(facts)})
+    return Outcome(outputs, {**facts, "warnings": [*_warnings(facts), *_told_otherwise(context)]})
 
 
 def _from(progress: Progress, before: int, everything: int) -> Progress:
@@ -77,6 +81,21 @@ def _warnings(facts: dict[str, Any]) -> list[str]:
             "classifier for this data, with the right normalisation and class order?"
         )
     return found
+
+
+def _told_otherwise(context: Context) -> list[str]:
+    """What the accuracies say of decisions that could be otherwise: the order of the classes, how files are read."""
+    told = []
+    source, classes = context.scores("source"), tuple(context.classes)
+    if source.labelled and (better := better_order(classes, source.label, source.prediction)) is not None:
+        told.append(better.told)
+    for role in DOMAINS:
+        domain, labels = context.domain(role), context.labels(role)
+        for other in domain.otherwise:
+            told.append(other.told(role, labels, context.scores(role).prediction, context.predict))
+    for text in told:
+        logger.warning("%s", text)
+    return told
 
 
 STAGE = Stage("score", settings=("loss", "batch_size"), after=("data", "classifier"), work=work)

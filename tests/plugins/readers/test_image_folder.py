@@ -70,7 +70,7 @@ def test_decoded_once_and_again_when_a_file_changes(small: Path, monkeypatch: py
     Image.new("L", (16, 16), 255).save(changed)
     assert read(small).batch(slice(0, 1)).min() == 1
     assert len(seen) == 6
-    assert len(list((small.parent / "scratch").iterdir())) == 1
+    assert len(list((small.parent / "scratch").glob("*.npy"))) == 1
 
 
 def test_goes_on_where_it_was_cut_off(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,8 +210,7 @@ def test_wrong_folders(small: Path) -> None:
         read(small)
     (small / "stray.png").unlink()
     (small / "0" / "gone.png").symlink_to(small / "nowhere.png")
-    with pytest.raises(InputError, match=r"gone\.png"):
-        read(small)
+    assert any("1 links that lead nowhere" in note for note in read(small).notes)
 
 
 def test_settings_are_checked(small: Path) -> None:

@@ -1,0 +1,24 @@
+"""Names and labels in any bytes, as text that can be written down."""
+
+from __future__ import annotations
+
+import os
+
+
+def decoded(raw: bytes) -> str:
+    """Bytes as text: UTF-8, or, where they are not, what Windows in the West wrote (cp1252, then Latin-1)."""
+    for encoding in ("utf-8", "cp1252", "latin-1"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return raw.decode("latin-1")
+
+
+def readable(name: str) -> str:
+    """A name that the file system gave, without the surrogates that stand for bytes which are not UTF-8."""
+    try:
+        name.encode("utf-8")
+        return name
+    except UnicodeEncodeError:
+        return decoded(os.fsencode(name))
