@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -32,7 +33,8 @@ from shiftlens.core.host.kinds import (
     TrainingData,
 )
 from shiftlens.core.job import Job
-from shiftlens.core.run.directory import Run
+from shiftlens.core.run.declared import Declared, DeclaredRun, DeclaredSettings
+from shiftlens.core.run.directory import Run, StageRecord
 
 if TYPE_CHECKING:
     from shiftlens.export.bundle import Bundle
@@ -60,8 +62,9 @@ class Stage:
         name: as in ``--until`` and ``--from``.
         settings: keys of the settings it depends on, such as ``seed``, or ``grid.calibrate`` for one of a group.
         after: stages whose outputs and facts it depends on.
-        work: does it.
+        work: does it. It can read nothing but what is declared here: see `shiftlens.core.run.declared`.
         outside: a JSON value for what it depends on outside the run directory, such as the state of input files.
+        also_after: further stages that it depends on with these settings.
     """
 
     name: str
@@ -69,19 +72,69 @@ class Stage:
     after: tuple[str, ...]
     work: Callable[[Context], Outcome]
     outside: Callable[[Context], Any] = lambda context: None
+    also_after: Callable[[Context], tuple[str, ...]] = lambda context: ()
 
 
 class Context:
     """One run in one process. Everything costly is opened on first use and kept."""
 
     def __init__(self, settings: Settings, host: Host, run: Run) -> None:
-        self.settings, self.host, self.run = settings, host, run
+        self.host = host
+        self._settings, self._run = settings, run
+        self._declared: Declared | None = None  # what may be read now; None: anything
+        self._loss: LossWorker | None = None
         self.stage = ""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings; inside a stage, those that it declares."""
+        view = self._settings if self._declared is None else DeclaredSettings(self._settings, self._declared)
+        return cast(Settings, view)
 
     @property
     def general(self) -> Any:
         """Name, seed, device, batch size, grid."""
         return self.settings.general
+
+    @property
+    def run(self) -> Run:
+        """The run directory; inside a stage, what of it the stage declares."""
+        return self._run if self._declared is None else self._declared_run
+
+    @contextmanager
+    def inside(self, stage: Stage, records: Mapping[str, StageRecord]) -> Iterator[tuple[str, ...]]:
+        """Hold all reading to what a stage declares while the block runs; gives the stages that it comes after.
+
+        Args:
+            records: of the stages done so far in this run.
+        """
+        self.stage, after = stage.name, stage.after
+        for _ in range(2):  # what else it comes after is itself told by settings that it declares
+            self._declared = Declared(stage.name, stage.settings, after, records)
+            self._declared_run = DeclaredRun(self._run.path, self._declared)
+            after = (*stage.after, *stage.also_after(self))
+        try:
+            yield after
+        finally:
+            self._declared = None
+
+    def _reads(self, setting: str) -> None:
+        if self._declared is not None:
+            self._declared.reads_setting(setting)
+
+    @contextmanager
+    def _of(self, stage: str) -> Iterator[None]:
+        """Read what a stage is made of, on behalf of one that comes after it."""
+        declared = self._declared
+        if declared is None or declared.stage == stage:
+            yield
+            return
+        declared.reads_stage(stage)
+        self._declared = None
+        try:
+            yield
+        finally:
+            self._declared = declared
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What a finished stage noted."""
@@ -98,8 +151,13 @@ class Context:
         """A job of its own folder, seeded from the settings."""
         return Job(self.run.folder("work", name), self.general.seed, self.general.device, self.progress)
 
+    def domain(self, role: str) -> Domain:
+        """The source or the target domain."""
+        with self._of("data"):
+            return self._domains[role]
+
     @cached_property
-    def domains(self) -> dict[str, Domain]:
+    def _domains(self) -> dict[str, Domain]:
         """Source and target, as their readers give them."""
         opened = {}
         for role in DOMAINS:
@@ -115,15 +173,13 @@ class Context:
         worker: ReaderWorker = getattr(self.settings, role).build()
         return worker
 
-    def domain(self, role: str) -> Domain:
-        """The source or the target domain."""
-        return self.domains[role]
-
-    @cached_property
+    @property
     def loss(self) -> LossWorker:
         """The loss of one sample."""
-        worker: LossWorker = self.settings.loss.build()
-        return worker
+        choice = self.settings.loss
+        if self._loss is None:
+            self._loss = choice.build()
+        return self._loss
 
     @property
     def loss_needs_labels(self) -> bool:
@@ -137,9 +193,15 @@ class Context:
         offered = (offer.component for offer in self.host.offers(Loss))
         return [loss.name for loss in offered if isinstance(loss, Loss) and not loss.needs_labels]
 
-    @cached_property
+    @property
     def predict(self) -> Predict:
         """The classifier, from the bundle's ONNX file or (where it could not be exported) as a function."""
+        self._reads("device")  # where it runs is part of what it gives
+        with self._of("classifier"):
+            return self._predict
+
+    @cached_property
+    def _predict(self) -> Predict:
         facts = self.facts("classifier")
         output = facts["output"]
         if facts["exported"]:
@@ -150,9 +212,14 @@ class Context:
             outputs_of = function
         return lambda x: probabilities_of(outputs_of(x), output)
 
-    @cached_property
+    @property
     def second_opinion(self) -> Predict | None:
         """The classifier that was trained to look at the grid's cells; None where there is none."""
+        with self._of("second-opinion"):
+            return self._second_opinion
+
+    @cached_property
+    def _second_opinion(self) -> Predict | None:
         path = self.run.path / SECOND_OPINION
         if not path.is_file():
             return None
@@ -168,9 +235,15 @@ class Context:
         (result,) = (tensor.name for tensor in session.outputs)
         return lambda x: session.run(**{name: x})[result]
 
-    @cached_property
+    @property
     def bundle(self) -> Bundle:
         """The exported encoder and decoder, run by ONNX Runtime."""
+        self._reads("device")  # where it runs is part of what it gives
+        with self._of("export"):
+            return self._bundle
+
+    @cached_property
+    def _bundle(self) -> Bundle:
         from shiftlens.export.bundle import Bundle
 
         return Bundle.open(self.run.bundle, self.general.device)
@@ -271,19 +344,21 @@ class Context:
 
     def train_generator(self) -> TrainedGenerator:
         """The trained generator; returns at once where training had finished before."""
-        trained: TrainedGenerator = self.settings.generator.build()(self.training_data(), self.job("generator"))
-        return trained
+        with self._of("generator"):
+            trained: TrainedGenerator = self.settings.generator.build()(self.training_data(), self.job("generator"))
+            return trained
 
     def train_converter(self) -> TrainedConverter:
         """The trained style converter of a run that has one; returns at once where training had finished before."""
-        assert self.settings.converter is not None
-        component = self.settings.converter.component
-        assert isinstance(component, Converter)
-        data = ConversionData(
-            rows=self.training_data(with_trial=False),
-            labelled=self.labels("target") is not None,
-            predict=self.predict,
-            generator=self.train_generator() if component.uses_generator else None,
-        )
-        trained: TrainedConverter = self.settings.converter.build()(data, self.job("converter"))
-        return trained
+        with self._of("converter"):
+            choice = self.settings.converter
+            assert choice is not None
+            assert isinstance(choice.component, Converter)
+            data = ConversionData(
+                rows=self.training_data(with_trial=False),
+                labelled=self.labels("target") is not None,
+                predict=self.predict,
+                generator=self.train_generator() if choice.component.uses_generator else None,
+            )
+            trained: TrainedConverter = choice.build()(data, self.job("converter"))
+            return trained

@@ -98,8 +98,12 @@ def run(
         records: dict[str, StageRecord] = {}
         with kept(directory, TAKING_IN) as earlier:
             for stage in STAGES:
-                with kept_alive(f"code that the stage {stage.name} runs"):
-                    records[stage.name] = _do(stage, context, records, stage.name in again)
+                with (
+                    kept_alive(f"code that the stage {stage.name} runs"),
+                    context.inside(stage, records) as after,
+                ):
+                    key = _key(stage, context, settings, {name: records[name] for name in after})
+                    records[stage.name] = _do(stage, context, directory, key, stage.name in again)
                 if stage.name == TAKING_IN[-1]:
                     earlier.let_go()
                 if stage is explain.STAGE or not (directory.path / RESULTS).is_file():
@@ -111,16 +115,13 @@ def run(
     return directory
 
 
-def _do(stage: Stage, context: Context, records: dict[str, StageRecord], again: bool) -> StageRecord:
+def _do(stage: Stage, context: Context, directory: Run, key: str, again: bool) -> StageRecord:
     """Do one stage unless its record says that nothing it depends on has changed, or it is asked for again."""
-    directory = context.run
-    key = _key(stage, context, records)
     if not again and directory.is_current(stage.name, key):
         record = directory.record(stage.name)
         assert record is not None
         logger.info("%s: up to date", stage.name)
         return record
-    context.stage = stage.name
     context.host.notify("stage_started", stage=stage.name)
     _clear_foreign_work(directory.path / "work", stage.name, key)
     logger.info("%s: begun", stage.name)
@@ -136,15 +137,15 @@ def _do(stage: Stage, context: Context, records: dict[str, StageRecord], again: 
     return record
 
 
-def _key(stage: Stage, context: Context, records: dict[str, StageRecord]) -> str:
+def _key(stage: Stage, context: Context, settings: Settings, records: dict[str, StageRecord]) -> str:
     """Hash of all that a stage depends on: settings, plugins, earlier stages, files outside."""
-    plain = context.settings.plain()
+    plain = settings.plain()
     parts = [
         stage.name,
         shiftlens.__version__,
         {path: _value_at(plain, path) for path in stage.settings},
         {path: _origins(context, path) for path in stage.settings},
-        {name: records[name].content for name in stage.after},
+        {name: record.content for name, record in records.items()},
         stage.outside(context),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

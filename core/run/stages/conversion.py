@@ -59,7 +59,7 @@ def _converted(context: Context, target: FloatArray, label: IntArray) -> FloatAr
 
 STAGE = Stage(
     "conversion",
-    settings=("factors", "batch_size"),
+    settings=("converter", "factors", "loss", "batch_size", "device"),
     after=("data", "classifier", "score", "trial", "converter", "export"),
     work=work,
 )

@@ -30,13 +30,11 @@ def work(context: Context) -> Outcome:
     return Outcome(facts=facts)
 
 
-def _generator(context: Context) -> Any:
-    """What the generator was trained on and with, for converters that are built on it; the others do without."""
+def also_after(context: Context) -> tuple[str, ...]:
+    """Converters that are built on the generator come after it; the others do without."""
     choice = context.settings.converter
-    if choice is None or not isinstance(choice.component, Converter) or not choice.component.uses_generator:
-        return None
-    record = context.run.record("generator")
-    return None if record is None else [record.key, record.content]
+    uses = choice is not None and isinstance(choice.component, Converter) and choice.component.uses_generator
+    return ("generator",) if uses else ()
 
 
 STAGE = Stage(
@@ -44,5 +42,5 @@ STAGE = Stage(
     settings=("converter", "seed", "device"),
     after=("data", "classifier", "score"),
     work=work,
-    outside=_generator,
+    also_after=also_after,
 )

@@ -28,4 +28,4 @@ def outside(context: Context) -> Any:
     return {role: fingerprint(context.reader(role).files()) for role in DOMAINS}
 
 
-STAGE = Stage("data", settings=("source", "target"), after=(), work=work, outside=outside)
+STAGE = Stage("data", settings=("source", "target", "batch_size"), after=(), work=work, outside=outside)

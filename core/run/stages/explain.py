@@ -226,6 +226,17 @@ def _versions(context: Context) -> dict[str, str]:
 STAGE = Stage(
     "explain",
     settings=EVERY_SETTING,  # their hash is part of the results
-    after=("data", "classifier", "score", "trial", "intervention", "generator", "converter", "conversion", "grid"),
+    after=(
+        "data",
+        "classifier",
+        "score",
+        "trial",
+        "intervention",
+        "generator",
+        "converter",
+        "export",
+        "conversion",
+        "grid",
+    ),
     work=work,
 )

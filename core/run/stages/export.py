@@ -158,7 +158,7 @@ def outside(context: Context) -> Any:
 
 STAGE = Stage(
     "export",
-    settings=("loss", "name", "grid.interpolation", "grid.calibrate"),
+    settings=("classifier", "converter", "loss", "name", "grid.interpolation", "grid.calibrate", "device"),
     after=("data", "classifier", "score", "generator", "converter"),
     work=work,
     outside=outside,

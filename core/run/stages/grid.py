@@ -252,7 +252,7 @@ def _encoded(context: Context, role: str, rows: IntArray, loss: Floats, label: I
 
 STAGE = Stage(
     "grid",
-    settings=("selector", "grid", "batch_size", "seed"),
+    settings=("selector", "converter", "loss", "grid", "batch_size", "seed", "device"),
     after=("data", "classifier", "score", "trial", "export", "second-opinion"),
     work=work,
 )

@@ -248,7 +248,7 @@ def _sentence(grids: list[InterventionGrid], sides: Sides, looked_at: int, flipp
 
 STAGE = Stage(
     "intervention",
-    settings=("factors", "grid.features", "grid.losses", "seed", "batch_size"),
+    settings=("factors", "loss", "grid.features", "grid.losses", "seed", "batch_size", "device"),
     after=("data", "classifier", "score", "trial"),
     work=work,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from shiftlens.core.config.settings import Choice
+from shiftlens.core.config.settings import EVERY_SETTING, Choice
 from shiftlens.core.errors import PluginError, ShiftlensError
 from shiftlens.core.files import write_bytes
 from shiftlens.core.run.context import Context, Outcome, Stage
@@ -65,4 +65,9 @@ def work(context: Context) -> Outcome:
     return Outcome([name for name in render(context.run, context.settings.reports) if name not in KEPT])
 
 
-STAGE = Stage("render", settings=("reports",), after=("explain",), work=work)
+STAGE = Stage(
+    "render",
+    settings=EVERY_SETTING,  # a renderer is given all of them, and every array
+    after=("classifier", "score", "trial", "intervention", "grid", "explain"),
+    work=work,
+)

@@ -98,4 +98,4 @@ def _told_otherwise(context: Context) -> list[str]:
     return told
 
 
-STAGE = Stage("score", settings=("loss", "batch_size"), after=("data", "classifier"), work=work)
+STAGE = Stage("score", settings=("loss", "batch_size", "device"), after=("data", "classifier"), work=work)

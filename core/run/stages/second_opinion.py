@@ -71,7 +71,7 @@ def _on_target(context: Context) -> float | None:
 
 STAGE = Stage(
     "second-opinion",
-    settings=("grid.second_opinion", "seed", "device"),
+    settings=("grid.second_opinion", "seed", "device", "batch_size"),
     after=("data", "classifier"),
     work=work,
 )

@@ -172,7 +172,7 @@ def _augmentation(context: Context, found: CausesFound) -> list[str]:
 
 STAGE = Stage(
     "trial",
-    settings=("factors", "trial", "seed", "batch_size"),
+    settings=("factors", "loss", "trial", "seed", "batch_size", "device"),
     after=("data", "classifier", "score"),
     work=work,
 )

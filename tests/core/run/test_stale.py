@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import sys
 
 import pytest
-from smallanalysis import stages_done, write_analysis
+from smallanalysis import stages_done, write_analysis, write_domain, write_onnx
 
 from shiftlens import Factor, hookimpl
 from shiftlens.core.host.kinds import ComponentSettings
@@ -83,3 +85,120 @@ def test_a_plugin_that_is_being_written_is_run_again_when_its_code_changes(tmp_p
     stages_done(config, out, until="trial", plugins=(module_of("x.sum(1, dtype='f8')"),))
     assert stages_done(config, out, until="trial", plugins=(module_of("x.sum(1, dtype='f8')"),)) == []
     assert stages_done(config, out, until="trial", plugins=(module_of("x.sum(1, dtype='f8') * 2.0"),)) == ["trial"]
+
+
+PLUGIN = """
+from shiftlens import Selector, hookimpl
+from shiftlens.core.host.kinds import Pair
+
+def build(settings):
+    def select(candidates, rng):
+        wrong = (candidates.target.prediction != candidates.target.label).nonzero()[0]
+        right = (candidates.source.prediction == candidates.source.label).nonzero()[0]
+        same = [(s, t) for t in wrong for s in right if candidates.source.label[s] == candidates.target.label[t]]
+        return [Pair(int(s), int(t)) for s, t in same[:2]]
+    return select
+
+@hookimpl
+def shiftlens_selectors():
+    yield Selector(name="first-ones", summary="the first pairs that fit", build=build)
+"""
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A distribution with an entry point, in some version, as pip would leave it."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "firstones.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(site)
+
+    def install(version):
+        for old in site.glob("*.dist-info"):
+            shutil.rmtree(old)
+        folder = site / f"firstones-{version}.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: firstones\nVersion: {version}\n")
+        (folder / "entry_points.txt").write_text("[shiftlens]\nfirstones = firstones\n")
+        importlib.invalidate_caches()
+
+    return install
+
+
+FROM_CLASSIFIER = [
+    "classifier", "score", "trial", "intervention", "generator", "converter", "export", "conversion", "second-opinion",
+    "grid", "explain", "render",
+]  # fmt: skip
+FROM_GENERATOR = ["generator", "converter", "export", "conversion", "grid", "explain", "render"]
+FROM_GRID = ["grid", "explain", "render"]
+CHANGES = {
+    "name": ["export", "conversion", "grid", "explain", "render"],
+    "reports": ["explain", "render"],
+    "observers": ["explain", "render"],
+    "selector": FROM_GRID,
+    "grid.features": ["intervention", *FROM_GRID],
+    "grid.interpolation": ["export", "conversion", "grid", "explain", "render"],
+    "grid.second_opinion": ["second-opinion", "grid", "explain", "render"],
+    "converter": ["converter", "export", "conversion", "grid", "explain", "render"],
+    "generator": FROM_GENERATOR,
+    "trial": ["trial", "intervention", *FROM_GENERATOR],
+    "factors": ["trial", "intervention", *FROM_GENERATOR],
+    "loss": [name for name in FROM_CLASSIFIER if name not in ("classifier", "second-opinion")],
+    "the classifier's file": FROM_CLASSIFIER,
+    "the source's file": ["data", *FROM_CLASSIFIER],
+    "the target's file": ["data", *FROM_CLASSIFIER],
+    "the source's file, touched": ["data"],
+}
+
+
+def change(what, folder):
+    """Change one thing; returns the override where it is a setting."""
+    if what == "the classifier's file":
+        write_onnx(folder / "classifier.onnx", seed=1)
+    elif what == "the source's file":
+        write_domain(folder / "source.npz", 0.05, 0, 800)
+    elif what == "the target's file":
+        write_domain(folder / "target.npz", 0.7, 800, 1400)
+    elif what == "the source's file, touched":
+        os.utime(folder / "source.npz")
+    else:
+        return {
+            "name": "name=other", "reports": "reports=[json]", "observers": "observers=[tensorboard]",
+            "selector": "selector.pairs=1", "grid.features": "grid.features=4",
+            "grid.interpolation": "grid.interpolation=spherical", "grid.second_opinion": "grid.second_opinion=false",
+            "converter": "converter=null", "generator": "generator.steps=25", "trial": "trial.rows=120",
+            "factors": "factors=[{name: column, column: 13}, {name: column, column: 14}]", "loss": "loss=brier",
+        }[what]  # fmt: skip
+    return None
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An analysis with everything in it, done; tests work on copies."""
+    folder = tmp_path_factory.mktemp("finished")
+    columns = [{"name": "column", "column": index} for index in (5, 12, 13, 14)]
+    config = write_analysis(folder, factors=columns, converter={"name": "latent-transport"})
+    stages_done(config, folder / "run")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_does_the_stages_again_that_depend_on_it_and_no_others(finished, tmp_path, what):
+    folder = shutil.copytree(finished, tmp_path / "analysis")
+    override = change(what, folder)
+    overrides = [override] if override else []
+    assert stages_done(folder / "analysis.yaml", folder / "run", *overrides) == CHANGES[what]
+    assert stages_done(folder / "analysis.yaml", folder / "run", *overrides) == []
+
+
+@pytest.mark.slow
+def test_an_upgraded_plugin_does_the_stages_again_that_use_it(finished, tmp_path, installed):
+    folder = shutil.copytree(finished, tmp_path / "analysis")
+    config, out = folder / "analysis.yaml", folder / "run"
+    installed("1.0")
+    assert stages_done(config, out, "selector=first-ones") == FROM_GRID
+    assert stages_done(config, out, "selector=first-ones") == []
+    installed("1.1")
+    assert stages_done(config, out, "selector=first-ones")[0] == "grid"
+    assert stages_done(config, out, "selector=first-ones") == []
