@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
+from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 from shiftlens.core.causes.statistics import centre, wrapped
 from shiftlens.core.host.kinds import Factor, FactorWorker
 
@@ -33,7 +34,8 @@ class FactorFault(Exception):
 class ActiveFactor:
     """One factor of this analysis: its description and the worker that was built from it.
 
-    ``measure`` and ``shift`` are the worker's, with every answer checked; a wrong one raises `FactorFault`.
+    ``measure`` and ``shift`` are the worker's, asked in parts (see `parts`), with every answer checked; a wrong one
+    raises `FactorFault`.
     """
 
     name: str
@@ -78,27 +80,42 @@ class ActiveFactor:
 
     def measure(self, x: FloatArray) -> Floats:
         """``(n,)`` float64; NaN where a sample has no such property."""
-        try:
-            values = np.asarray(self.worker.measure(x), dtype=np.float64)
-        except Exception as error:
-            raise FactorFault(self.name, f"its measure raised {error!r}") from error
-        if values.shape != (len(x),):
-            raise FactorFault(self.name, f"its measure gave shape {values.shape} for {len(x)} samples")
+
+        def measured(rows: slice) -> Floats:
+            part = x[rows]
+            try:
+                values = np.asarray(self.worker.measure(part), dtype=np.float64)
+            except Exception as error:
+                raise FactorFault(self.name, f"its measure raised {error!r}") from error
+            if values.shape != (len(part),):
+                raise FactorFault(self.name, f"its measure gave shape {values.shape} for {len(part)} samples")
+            return values
+
+        values = np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
         if np.isinf(values).any() or (len(x) and np.isnan(values).mean() > 0.5):
             raise FactorFault(self.name, "its measure is not a finite number on most of the samples")
         return values
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         """``x`` changed by ``delta`` ``(n,)`` units."""
-        try:
-            changed = np.asarray(self.worker.shift(x, delta, rng), dtype=np.float32)
-        except Exception as error:
-            raise FactorFault(self.name, f"its shift raised {error!r}") from error
-        if changed.shape != x.shape:
-            raise FactorFault(self.name, f"its shift gave shape {changed.shape[1:]} for samples of {x.shape[1:]}")
-        if not np.isfinite(changed).all():
-            raise FactorFault(self.name, "its shift gave values that are not finite")
-        return changed
+        parts = parts_of(len(x), rows_per_part(x.shape[1:]))
+        chance = dict(zip((part.start for part in parts), rng.spawn(len(parts)), strict=True))
+        result = np.empty(x.shape, dtype=np.float32)
+
+        def shifted(rows: slice) -> None:
+            part = x[rows]
+            try:
+                changed = np.asarray(self.worker.shift(part, delta[rows], chance[rows.start]), dtype=np.float32)
+            except Exception as error:
+                raise FactorFault(self.name, f"its shift raised {error!r}") from error
+            if changed.shape != part.shape:
+                raise FactorFault(self.name, f"its shift gave shape {changed.shape[1:]} for samples of {x.shape[1:]}")
+            if not np.isfinite(changed).all():
+                raise FactorFault(self.name, "its shift gave values that are not finite")
+            result[rows] = changed
+
+        in_parts(shifted, parts)
+        return result
 
 
 @dataclass(frozen=True)
@@ -177,8 +194,12 @@ def reached_share(change: Change, before: FloatArray, after: FloatArray, delta: 
     A circular measure that was turned by more than half round is read again on the other side, so samples turned by
     less are looked at where there are any; what each did is taken as near to what was asked as whole turns allow.
     """
-    period = change.factor.period
-    moved = delta + wrapped(change.factor.measure(after) - change.factor.measure(before) - delta, period)
+    return share_reached(change.factor.measure(before), change.factor.measure(after), delta, change.factor.period)
+
+
+def share_reached(before: Floats, after: Floats, delta: Floats, period: float | None) -> float:
+    """As `reached_share`, of measures ``(n,)``."""
+    moved = delta + wrapped(after - before - delta, period)
     known = np.isfinite(moved) & np.isfinite(delta)
     if period and (less := known & (np.abs(delta) <= period / 2)).any():
         known = less
@@ -204,15 +225,19 @@ def undo(change: Change, target: FloatArray, reference: Floats, seed: int) -> Fl
 
     ``reference`` ``(n,)`` is the measure on source samples that were given all the *other* changes.
     """
-    factor = change.factor
-    measured = factor.measure(target)
+    delta = undoing(change.factor, change.factor.measure(target), reference)
+    return change.factor.shift(target, delta, np.random.default_rng([seed, 13]))
+
+
+def undoing(factor: ActiveFactor, measured: Floats, reference: Floats) -> Floats:
+    """``(n,)`` by how much `undo` moves samples that measure so much."""
     known = np.isfinite(measured)
     reference = reference[np.isfinite(reference)]
-    delta = np.zeros(len(target))
+    delta = np.zeros(len(measured))
     if known.any() and len(reference):
         here, there = centre(measured, factor.period), centre(reference, factor.period)
         around = wrapped(measured[known] - here, factor.period)
         rank = (np.argsort(np.argsort(around)) + 0.5) / len(around)
         goal = np.quantile(wrapped(reference - there, factor.period), rank)
         delta[known] = wrapped(there - here, factor.period) + goal - around
-    return factor.shift(target, delta, np.random.default_rng([seed, 13]))
+    return delta

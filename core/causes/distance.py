@@ -18,6 +18,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
 from shiftlens.core.causes.sample_statistics import broad_measures
+from shiftlens.core.data.samples import Samples
 
 LEVELS = np.linspace(0.05, 0.95, 10)
 TOLERATED = 0.15
@@ -93,21 +94,25 @@ class Matcher:
     """Compares changed source samples with target samples. Every call with the same arguments gives the same answer.
 
     ``fit`` is what strengths are fitted on, ``check`` what tells whether that helped, ``wide`` is both together;
-    ``rest`` holds the rows of the source that neither has.
+    ``rest`` holds the rows of the source that neither has. ``broad`` gives the broad measures, where they are not
+    those of the kind.
     """
 
     def __init__(
         self,
-        source: FloatArray,
+        source: FloatArray | Samples,
         source_class: IntArray,
-        target: FloatArray,
+        target: FloatArray | Samples,
         target_class: IntArray | None,
         factors: Sequence[ActiveFactor],
         kind: str,
         samples: int,
         seed: int,
+        broad: Callable[[FloatArray], Floats] | None = None,
     ) -> None:
+        source, target = Samples.of(source), Samples.of(target)
         self.factors, self.kind, self.seed, self.source = list(factors), kind, seed, source
+        self.broad = broad or (lambda x: broad_measures(kind, x))
         rng = np.random.default_rng([seed, 3])
         fit_s, fit_t, check_s, check_t = evened_halves(source_class, target_class, len(target), samples, rng)
         self.fit = self._compare(source[fit_s], target[fit_t], rng, seed)
@@ -118,7 +123,7 @@ class Matcher:
 
     def measure(self, x: FloatArray, own: Collection[str] | None = None) -> Floats:
         """``(n, k)``: the broad measures, then the own ones of all factors, or only of those named."""
-        columns = [broad_measures(self.kind, x)]
+        columns = [self.broad(x)]
         for factor in self.factors:
             if own is None or factor.name in own:
                 columns.append(as_columns(factor, factor.measure(x)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftlens.core.arrays import FloatArray, Floats, IntArray
-from shiftlens.core.causes.changes import Change, Plan, apply, individual_parts
+from shiftlens.core.arrays import Floats, IntArray
+from shiftlens.core.causes.changes import Change, Plan, individual_parts
 from shiftlens.core.causes.estimates import (
     CLASS_MIX,
     INTERVAL,
@@ -23,9 +23,10 @@ from shiftlens.core.causes.estimates import (
     wanted_coalitions,
 )
 from shiftlens.core.causes.marginal_shifts import Compared
-from shiftlens.core.causes.outcomes import Dose, Outcomes, measure_coalitions, measure_dose, outcomes
+from shiftlens.core.causes.outcomes import Dosed, Outcomes, measure_coalitions, measure_dose, outcomes
 from shiftlens.core.causes.search import Match
 from shiftlens.core.causes.statistics import Coalition
+from shiftlens.core.data.samples import Samples
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.results.results import TrialSize
 
@@ -42,20 +43,20 @@ several times at growing data gives chance several tries (Peto et al. 1976, http
 class Trial:
     """The trial's samples with everything that was measured on them."""
 
-    x: FloatArray
+    x: Samples
     labels: IntArray
     scores: Scores
     effects: Effects
-    dosed: Mapping[str, tuple[Dose, list[FloatArray], list[Scores]]]
+    dosed: Mapping[str, Dosed]
     size: TrialSize
 
 
 def costless(data: Compared, change: Change) -> bool:
     """A first look, on few samples: whether a change alone surely costs less than what is worth naming."""
-    settings, few = data.settings, slice(0, PROBED)
-    x, labels = data.source[few], data.source_labels[few]
-    own = individual_parts([change.name], len(x), data.seed)
-    rise = data.score(apply([change], x, own, data.seed), labels).loss - data.source_scores.loss[few]
+    settings, few, alone = data.settings, slice(0, PROBED), frozenset([change.name])
+    x, labels = data.source.some(few), data.source_labels[few]
+    made = measure_coalitions((change,), [alone], x, labels, data.score, data.seed, lambda done: None)
+    rise = made[alone].loss - data.source_scores.loss[few]
     worth = settings.smallest_effect
     if data.target_labels is not None:
         gap = float(data.target_scores.loss.mean() - data.source_scores.loss.mean())
@@ -72,20 +73,22 @@ def run_trial(data: Compared, match: Match, suspects: Plan, mix: Floats | None, 
     """
     settings, plan, changes = data.settings, match.plan, (*match.plan, *suspects)
     order = rng.permutation(len(data.source))[: settings.samples]
-    x, labels, scores = data.source[order], data.source_labels[order], data.source_scores.rows(order)
+    x, labels, scores = data.source.some(order), data.source_labels[order], data.source_scores.rows(order)
     parts = np.linspace(0, 1, settings.dose_steps + 1)
     before = outcomes(scores)
     few = slice(0, FIRST)
-    begun = Outcomes(before.loss[few], before.correct[few])
+    begun = scores.rows(np.arange(len(x))[few])
     dosed, sensitivity = {}, {}
     for change in changes:
-        dosed[change.name] = measure_dose(change, x[few], labels[few], begun, data.score, data.seed, parts)
-        dose = dosed[change.name][0]
+        dosed[change.name] = measure_dose(
+            data.kind, change, x.some(few), labels[few], begun, data.score, data.seed, parts
+        )
+        dose = dosed[change.name].dose
         slopes = (_last_slope(parts, values.mean(1)) for values in (dose.loss, dose.correct))
         sensitivity[change.name] = Sensitivity(match.errors.get(change.name, 0.0), *slopes)
         data.told(0.7 + 0.07 * len(dosed) / len(changes))
     full = {NONE: before}
-    full |= {frozenset([name]): Outcomes(dose.loss[-1], dose.correct[-1]) for name, (dose, _, _) in dosed.items()}
+    full |= {frozenset([name]): Outcomes(d.dose.loss[-1], d.dose.correct[-1]) for name, d in dosed.items()}
     size = _in_rounds(data, changes, frozenset(change.name for change in plan), x, labels, full, sensitivity)
     data.told(0.79)
     names = [change.name for change in plan]
@@ -93,7 +96,7 @@ def run_trial(data: Compared, match: Match, suspects: Plan, mix: Floats | None, 
     shared = min(rows_per_coalition(len(x), len(names)), *(len(full[c].loss) for c in full if c <= frozenset(names)))
     known = {c: Outcomes(o.loss[:shared], o.correct[:shared]) for c, o in full.items() if len(o.loss) >= shared}
     part = measure_coalitions(
-        plan, wanted, x[:shared], labels[:shared], data.score, data.seed, lambda done: None, known
+        plan, wanted, x.some(slice(0, shared)), labels[:shared], data.score, data.seed, lambda done: None, known
     )
     effects = Effects(
         [*names, CLASS_MIX] if mix is not None else names, full, part, None if mix is None else mix[labels],
@@ -108,7 +111,7 @@ def _in_rounds(
     data: Compared,
     changes: Plan,
     together: Coalition,
-    x: FloatArray,
+    x: Samples,
     labels: IntArray,
     full: dict[Coalition, Outcomes],
     sensitivity: Mapping[str, Sensitivity],
@@ -176,7 +179,7 @@ def _extend(
     data: Compared,
     changes: Plan,
     sets: list[Coalition],
-    x: FloatArray,
+    x: Samples,
     labels: IntArray,
     own: Mapping[str, Floats],
     full: dict[Coalition, Outcomes],
@@ -184,7 +187,7 @@ def _extend(
 ) -> None:
     """Measure these sets of changes on these rows, too."""
     found = measure_coalitions(
-        changes, sets, x[rows], labels[rows], data.score, data.seed + rows.start, lambda done: None,
+        changes, sets, x.some(rows), labels[rows], data.score, data.seed + rows.start, lambda done: None,
         own={name: numbers[rows] for name, numbers in own.items()},
     )  # fmt: skip
     for one in sets:

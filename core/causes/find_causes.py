@@ -7,7 +7,7 @@ and shares (`effects`, `statistics`), verdicts and sentences (`verdicts`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from shiftlens.core.causes.outcomes import Score, TrialRows, randomised_rows
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.search import Match, find_changes
 from shiftlens.core.causes.verdict import NEARLY_ALL, Gap
+from shiftlens.core.causes.views import at_full_size, sight_of, taught, viewed
+from shiftlens.core.data.samples import Samples
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.job import Progress
 from shiftlens.core.results.results import (
@@ -75,9 +77,9 @@ class CausesFound:
 
 
 def find_causes(
-    source: FloatArray,
+    source: FloatArray | Samples,
     source_labels: IntArray,
-    target: FloatArray,
+    target: FloatArray | Samples,
     target_labels: IntArray | None,
     source_scores: Scores,
     target_scores: Scores,
@@ -102,11 +104,13 @@ def find_causes(
         classes: class names in the order of the classifier's outputs.
         label_free: the loss needs no labels, so that the target's is known even where its labels are not.
     """
+    source, target = Samples.of(source), Samples.of(target)
+    sight = sight_of(kind, source.sample_shape)
     data = Compared(
         source, source_labels, source_scores, target, target_labels, target_scores,
-        kind, tuple(classes), score, settings, seed, progress, label_free,
+        kind, tuple(classes), score, settings, seed, progress, sight, label_free,
     )  # fmt: skip
-    usable, refused, broken = _usable(factors, source[:PROBED], target[:PROBED])
+    usable, refused, broken = _usable(data, factors)
     while True:
         try:
             return _analyse(data, usable, refused, broken)
@@ -116,19 +120,22 @@ def find_causes(
 
 
 def _usable(
-    factors: Sequence[ActiveFactor], source: FloatArray, target: FloatArray
+    data: Compared, factors: Sequence[ActiveFactor]
 ) -> tuple[list[ActiveFactor], dict[str, str], dict[str, str]]:
     """Factors that fit these samples; those that say that they do not, and those that fail, each with the reason."""
+    source, target = (data.sight.samples(x)[slice(0, PROBED)] for x in (data.source, data.target))
     usable: list[ActiveFactor] = []
     refused: dict[str, str] = {}
     broken: dict[str, str] = {}
-    for factor in factors:
+    for factor in viewed(factors, data.sight):
         try:
             reason = factor.refuses(source) or factor.refuses(target)
             if not reason:
-                spread = float(np.nanstd(factor.measure(source)))
-                factor.measure(target)
+                here, there = factor.measure(source), factor.measure(target)
+                spread = float(np.nanstd(here))
                 if factor.interventional:
+                    gap = max(abs(float(np.nanmedian(there) - np.nanmedian(here))), spread)
+                    factor = taught(factor, data.source, gap, data.sight)
                     step = np.full(min(len(source), 16), 0.1 * spread)
                     factor.shift(source[:16], step, np.random.default_rng(0))
         except FactorFault as fault:
@@ -150,19 +157,20 @@ def _analyse(
     shifts = shifts_of(data, factors, rng)
     data.told(0.05)
     matcher = Matcher(
-        data.source, data.source_labels, data.target, data.target_labels,
-        factors, data.kind, settings.matching_samples, data.seed,
+        data.sight.samples(data.source), data.source_labels, data.sight.samples(data.target), data.target_labels,
+        factors, data.kind, settings.matching_samples, data.seed, data.sight.broad,
     )  # fmt: skip
     match = find_changes(
         matcher,
         settings.most_factors,
         data.seed,
-        lambda change: costless(data, change),
+        lambda change: costless(data, *at_full_size((change,))),
         lambda share: data.told(0.05 + 0.65 * share),
     )
     others = [factor for factor in factors if factor.name not in {change.name for change in match.plan}]
     moved = accounted_for(matcher, match.plan, others)
     suspects = suspects_of(matcher, match.plan, others, shifts, moved, settings.alpha)
+    match, suspects = replace(match, plan=at_full_size(match.plan)), at_full_size(suspects)
     trial = run_trial(data, match, suspects, mix, rng)
     gap, rise = trial.effects.gap(settings.smallest_effect, settings.smallest_share)
     unexplained, shares = None, {}
@@ -199,7 +207,7 @@ def _analyse(
     harmful = tuple(c for c in match.plan if any(f.factor == c.name and f.verdict == "harmful" for f in found))
     rows = randomised_rows(match.plan, trial.x, trial.scores, settings.rows, data.score, data.seed)
     data.told(1.0)
-    shape = data.source.shape[1:]
+    shape = data.source.sample_shape
     return CausesFound(
         causes=found,
         unexplained=unexplained,

@@ -14,18 +14,17 @@ from shiftlens.core.causes.changes import (
     Change,
     Plan,
     apply,
-    clipped_share,
     individual_parts,
-    reached_share,
-    undo,
+    undoing,
 )
 from shiftlens.core.causes.estimates import CLASS_MIX, Estimate
 from shiftlens.core.causes.experiment import Trial
-from shiftlens.core.causes.marginal_shifts import ACCOUNTED, VISIBLE, Compared, Moved, Shifted
+from shiftlens.core.causes.marginal_shifts import ACCOUNTED, VISIBLE, Compared, Moved, Shifted, measured_on
 from shiftlens.core.causes.outcomes import Dose
 from shiftlens.core.causes.search import Match
 from shiftlens.core.causes.statistics import partial_rank_correlation, percentile_interval, resampled_means
 from shiftlens.core.causes.verdict import Evidence, Gap, Verdict, verdict_of
+from shiftlens.core.data.scoring import join
 from shiftlens.core.results.results import Cause, DosePoint, StripCell
 
 UNDONE = 600
@@ -45,9 +44,7 @@ def tried_cause(
 ) -> Cause:
     """The cause of a factor that was changed."""
     loss, fall = trial.effects.effect(change.name), trial.effects.effect(change.name, "correct")
-    dose, samples, _ = trial.dosed[change.name]
-    own = individual_parts([change.name], len(samples[0]), data.seed)
-    reached = reached_share(change, samples[0], samples[-1], change.deltas(samples[0], own[change.name]))
+    dosed = trial.dosed[change.name]
     supported = any(c.name == change.name for c in match.plan)
     restored = _restored(data, match.plan, change) if supported else None
     rivals = match.rivals.get(change.name, [])
@@ -62,15 +59,15 @@ def tried_cause(
         effect=loss.value,
         ci=loss.ci,
         accuracy_effect=fall.value,
-        reached=reached,
-        clipped=clipped_share(data.kind, samples[0], samples[-1]),
+        reached=dosed.reached,
+        clipped=dosed.clipped,
         restored=restored.value if restored else None,
         rivals=rivals,
         supported=supported,
         needed=trial.effects.needed(change.name, gap.worth),
     )
     verdict = verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
-    points = _dose_points(dose, data)
+    points = _dose_points(dosed.dose, data)
     # A circular measure has no largest value: "safe up to" would mean nothing.
     tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None
     return Cause(
@@ -84,7 +81,7 @@ def tried_cause(
         share=share.value if share else None,
         share_ci=share.ci if share else None,
         shift=shift,
-        reached=reached,
+        reached=dosed.reached,
         clipped=evidence.clipped,
         restored=restored.value if restored else None,
         restored_ci=restored.ci if restored else None,
@@ -107,8 +104,21 @@ def _restored(data: Compared, plan: Plan, change: Change) -> Estimate | None:
     others = tuple(c for c in plan if c.name != change.name)
     some = rng.permutation(len(data.source))[:UNDONE]
     own = individual_parts([c.name for c in others], len(some), data.seed)
-    reference = change.factor.measure(apply(others, data.source[some], own, data.seed))
-    mended = data.score(undo(change, data.target[rows], reference, data.seed), data.target_labels[rows])
+    source, target, factor = data.source.some(some), data.target.some(rows), change.factor
+    reference = []
+    for part in source.parts():
+        numbers = {name: values[part] for name, values in own.items()}
+        reference.append(factor.measure(apply(others, source[part], numbers, data.seed + part.start)))
+    delta = undoing(factor, measured_on([factor], target)[factor.name], np.concatenate(reference))
+    mended = join(
+        [
+            data.score(
+                factor.shift(target[part], delta[part], np.random.default_rng([data.seed, 13, part.start])),
+                data.target_labels[rows[part]],
+            )
+            for part in target.parts()
+        ]
+    )
     gained = mended.correct.astype(np.float64) - data.target_scores.correct[rows]
     return Estimate(float(gained.mean()), resampled_means(gained, data.settings.bootstrap, rng))
 
@@ -149,7 +159,8 @@ def _strip(
 
     One that shows the finding: right before; wrong after a harmful change; else of middling loss.
     """
-    dose, samples, scores = trial.dosed[factor.name]
+    dosed = trial.dosed[factor.name]
+    dose = dosed.dose
     last = len(dose.part) - 1
     middle = last // 2
     candidates = np.flatnonzero((dose.correct[0] == 1) & (dose.correct[last] == (0 if verdict == "harmful" else 1)))
@@ -159,8 +170,9 @@ def _strip(
     row = int(order[len(order) // 2])
     cells = []
     for step in (0, middle, last):
-        predicted = int(scores[step].prediction[row])
-        value = float(factor.measure(samples[step][row : row + 1])[0])
+        predicted = int(dosed.prediction[step, row])
+        sample = dosed.again(step, row)
+        value = float(factor.measure(sample[None])[0])
         cells.append(
             StripCell(
                 index=len(strips),
@@ -170,7 +182,7 @@ def _strip(
                 correct=bool(dose.correct[step, row]),
             )
         )
-        strips.append(samples[step][row])
+        strips.append(sample)
     return cells
 
 
@@ -196,7 +208,7 @@ def untried_cause(
             **common, verdict="unclear", effect=None, sentence=sentences.unmatched_sentence(factor.name, shifted.shift)
         )
     rows = rng.permutation(len(data.target))[: data.settings.samples]
-    measured = factor.measure(data.target[rows])
+    measured = measured_on([factor], data.sight.samples(data.target.some(rows)))[factor.name]
     correlation, ci = partial_rank_correlation(
         measured, data.target_scores.loss[rows], np.zeros((len(rows), 0)), data.target_labels[rows], 200, rng
     )

@@ -14,6 +14,8 @@ from shiftlens.core.causes.outcomes import Score
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.statistics import centre, class_mix_test, holm, natural, shift_test, wrapped
 from shiftlens.core.causes.strengths import guess
+from shiftlens.core.causes.views import Sight
+from shiftlens.core.data.samples import Samples
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.job import Progress
 from shiftlens.core.results.results import Distribution, Shift
@@ -27,12 +29,15 @@ BINS = 30
 
 @dataclass(frozen=True)
 class Compared:
-    """The samples of one analysis; labels of the target are None where it has none."""
+    """The samples of one analysis; labels of the target are None where it has none.
 
-    source: FloatArray
+    ``sight`` is how what shifted is looked at: factors that measure its views, not the samples, are `viewed`.
+    """
+
+    source: Samples
     source_labels: IntArray
     source_scores: Scores
-    target: FloatArray
+    target: Samples
     target_labels: IntArray | None
     target_scores: Scores
     kind: str
@@ -41,6 +46,7 @@ class Compared:
     settings: TrialSettings
     seed: int
     progress: Progress
+    sight: Sight
     label_free: bool = False
 
     @property
@@ -89,10 +95,11 @@ def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Ge
     most = data.settings.samples
     s = rng.permutation(len(data.source))[:most]
     t = rng.permutation(len(data.target))[:most]
-    source, target = data.source[s], data.target[t]
+    source, target = (data.sight.samples(x) for x in (data.source.some(s), data.target.some(t)))
     source_class = data.source_labels[s] if data.target_labels is not None else np.zeros(len(s), dtype=np.int64)
     target_class = data.target_labels[t] if data.target_labels is not None else np.zeros(len(t), dtype=np.int64)
-    measured = {f.name: (f.measure(source), f.measure(target)) for f in factors}
+    here_all, there_all = measured_on(factors, source), measured_on(factors, target)
+    measured = {f.name: (here_all[f.name], there_all[f.name]) for f in factors}
     raw = [shift_test(*measured[f.name], source_class, target_class, f.period) for f in factors]
     found = {}
     for factor, p in zip(factors, holm(raw) if factors else [], strict=True):
@@ -102,6 +109,16 @@ def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Ge
         shift = Shift(source=means[0], target=means[1], unit=factor.description.unit, turn=turn)
         found[factor.name] = Shifted(shift, float(p), _distribution(here, there))
     return found
+
+
+def measured_on(factors: Sequence[ActiveFactor], x: Samples) -> dict[str, Floats]:
+    """Each factor's measure ``(n,)``, of one part of the samples after another."""
+    found: dict[str, list[Floats]] = {factor.name: [] for factor in factors}
+    for rows in x.parts():
+        part = x[rows]
+        for factor in factors:
+            found[factor.name].append(factor.measure(part))
+    return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def _distribution(here: Floats, there: Floats) -> Distribution:

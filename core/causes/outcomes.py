@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
-from shiftlens.core.causes.changes import Change, Plan, apply, individual_parts
+from shiftlens.core.causes.changes import Change, Plan, apply, clipped_share, individual_parts, share_reached
 from shiftlens.core.causes.statistics import Coalition, centre, natural, wrapped
-from shiftlens.core.data.scoring import Scores
+from shiftlens.core.data.samples import IN_MEMORY, Samples
+from shiftlens.core.data.scoring import Scores, join
+
+LARGEST_ROWS = 256 * 2**20
+"""Bytes that the randomised rows may take."""
 
 Score = Callable[[FloatArray, IntArray], Scores]
 
@@ -31,7 +36,7 @@ def outcomes(scores: Scores) -> Outcomes:
 def measure_coalitions(
     plan: Plan,
     wanted: Sequence[Coalition],
-    x: FloatArray,
+    x: FloatArray | Samples,
     labels: IntArray,
     score: Score,
     seed: int,
@@ -41,28 +46,32 @@ def measure_coalitions(
 ) -> dict[Coalition, Outcomes]:
     """What every wanted set of changes does to the same samples.
 
-    Sets are made in order of their members, and a changed array is used again for the sets that begin with it.
+    Sets are made in order of their members, and a changed array is used again for the sets that begin with it. Of many
+    or large samples some are gone through after others.
     ``own`` holds the samples' random numbers, where they are not the first ones of this seed.
     """
+    x = Samples.of(x)
     names = [change.name for change in plan]
     own = individual_parts(names, len(x), seed) if own is None else own
-    result = dict(known or {})
-    held: dict[tuple[str, ...], FloatArray] = {(): x}
     todo = sorted(
-        (tuple(n for n in names if n in c) for c in wanted if c not in result),
+        (tuple(n for n in names if n in c) for c in wanted if c not in (known or {})),
         key=lambda c: [names.index(n) for n in c],
     )
-    for done, members in enumerate(todo):
-        start = max((prefix for prefix in held if members[: len(prefix)] == prefix), key=len)
-        held = {prefix: array for prefix, array in held.items() if members[: len(prefix)] == prefix}
-        changed = held[start]
-        for index in range(len(start), len(members)):
-            (change,) = (c for c in plan if c.name == members[index])
-            changed = apply([change], changed, own, seed)
-            held[members[: index + 1]] = changed
-        result[frozenset(members)] = outcomes(score(changed, labels))
-        progress(done + 1)
-    return result
+    found: dict[tuple[str, ...], list[Scores]] = {members: [] for members in todo}
+    for rows in x.parts():
+        held: dict[tuple[str, ...], FloatArray] = {(): x[rows]}
+        numbers = {name: values[rows] for name, values in own.items()}
+        for done, members in enumerate(todo):
+            start = max((prefix for prefix in held if members[: len(prefix)] == prefix), key=len)
+            held = {prefix: array for prefix, array in held.items() if members[: len(prefix)] == prefix}
+            changed = held[start]
+            for index in range(len(start), len(members)):
+                (change,) = (c for c in plan if c.name == members[index])
+                changed = apply([change], changed, numbers, seed + rows.start)
+                held[members[: index + 1]] = changed
+            found[members].append(score(changed, labels[rows]))
+            progress(round((done + 1) * rows.stop / len(x)))
+    return {**(known or {}), **{frozenset(members): outcomes(join(parts)) for members, parts in found.items()}}
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,25 @@ class Dose:
 
 
 @dataclass(frozen=True)
+class Dosed:
+    """One change at several strengths, with what a sentence and a picture of it need.
+
+    Attributes:
+        dose: what was measured.
+        prediction: ``(k, n)`` class index.
+        reached: how much of the wanted movement the measure made at full strength, see `share_reached`.
+        clipped: share of values driven to an end of their range at full strength, see `clipped_share`.
+        again: ``again(step, place)`` is the sample ``(*sample)`` float32 as it was scored at that step.
+    """
+
+    dose: Dose
+    prediction: IntArray
+    reached: float
+    clipped: float | None
+    again: Callable[[int, int], FloatArray]
+
+
+@dataclass(frozen=True)
 class TrialRows:
     """Randomised, independent changes of the shifted factors: what the randomised loss axis is fitted on.
 
@@ -98,14 +126,20 @@ class TrialRows:
 
 
 def randomised_rows(
-    plan: Plan, x: FloatArray, scores: Scores, count: int, score: Score, seed: int, batch: int = 512
+    plan: Plan, x: FloatArray | Samples, scores: Scores, count: int, score: Score, seed: int, batch: int = 512
 ) -> TrialRows:
-    """``count`` source samples, each factor of the plan at an independent part (0 to 1) of its full strength."""
+    """``count`` source samples, each factor of the plan at an independent part (0 to 1) of its full strength.
+
+    Of large samples as many as `LARGEST_ROWS` holds.
+    """
+    x = Samples.of(x)
     rng = np.random.default_rng([seed, 11])
+    size = 4 * max(1, prod(x.sample_shape))
+    count, batch = min(count, max(1, LARGEST_ROWS // size)), min(batch, max(1, IN_MEMORY // size))
     if not plan:
         count = 0
     chosen = rng.permutation(np.resize(np.arange(len(x)), count))
-    changed = np.empty((count, *x.shape[1:]), dtype=np.float32)
+    changed = np.empty((count, *x.sample_shape), dtype=np.float32)
     loss = np.empty(count)
     names = [change.name for change in plan]
     parts = {name: rng.uniform(0, 1, count) for name in names}
@@ -120,20 +154,49 @@ def randomised_rows(
 
 
 def measure_dose(
-    change: Change, x: FloatArray, labels: IntArray, before: Outcomes, score: Score, seed: int, parts: Floats
-) -> tuple[Dose, list[FloatArray], list[Scores]]:
-    """One change at each of ``parts`` (the first is 0) on the same samples, with the samples and their scores.
+    kind: str, change: Change, x: FloatArray | Samples, labels: IntArray, before: Scores, score: Score, seed: int,
+    parts: Floats,
+) -> Dosed:  # fmt: skip
+    """One change at each of ``parts`` (the first is 0, the last 1) on the same samples.
 
-    ``before`` holds the outcomes of the samples as they are.
+    ``before`` holds the scores of the samples as they are.
     """
+    x = Samples.of(x)
     own = individual_parts([change.name], len(x), seed)
-    samples = [x] + [apply([change.scaled(float(part))], x, own, seed) for part in parts[1:]]
-    scores = [score(changed, labels) for changed in samples]
-    found = [before] + [outcomes(s) for s in scores[1:]]
-    measured = [change.factor.measure(changed) for changed in samples]
+    steps = [change.scaled(float(part)) for part in parts]
+    runs = list(x.parts())
+
+    def made(step: int, rows: slice, begun: FloatArray) -> FloatArray:
+        return apply([steps[step]], begun, {change.name: own[change.name][rows]}, seed + rows.start) if step else begun
+
+    values: list[list[Floats]] = [[] for _ in steps]
+    after: list[list[Scores]] = [[] for _ in steps]
+    wanted, clipped = [], []
+    for rows in runs:
+        begun = x[rows]
+        wanted.append(change.deltas(begun, own[change.name][rows]))
+        for step in range(len(steps)):
+            changed = made(step, rows, begun)
+            values[step].append(change.factor.measure(changed))
+            after[step].append(score(changed, labels[rows]) if step else before.rows(np.arange(rows.start, rows.stop)))
+        clipped.append((clipped_share(kind, begun, changed), len(begun)))
+
+    def again(step: int, place: int) -> FloatArray:
+        (rows,) = (run for run in runs if run.start <= place < run.stop)
+        sample: FloatArray = made(step, rows, x[rows])[place - rows.start]
+        return sample
+
+    scores = [join(part) for part in after]
+    found = [outcomes(s) for s in scores]
+    measured = [np.concatenate(part) for part in values]
     period = change.factor.period
     value = np.array([natural(centre(values, period), measured[0], period) for values in measured])
     if period:  # a circular measure goes on where it has gone round
         value = value[0] + np.cumsum(wrapped(np.diff(value, prepend=value[0]), period))
-    dose = Dose(parts, value, np.stack([o.loss for o in found]), np.stack([o.correct for o in found]))
-    return dose, samples, scores
+    return Dosed(
+        dose=Dose(parts, value, np.stack([o.loss for o in found]), np.stack([o.correct for o in found])),
+        prediction=np.stack([s.prediction for s in scores]),
+        reached=share_reached(measured[0], measured[-1], np.concatenate(wanted), period),
+        clipped=None if clipped[0][0] is None else sum((part or 0) * n for part, n in clipped) / len(x),
+        again=again,
+    )

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import fft
 
 from shiftlens.core.arrays import FloatArray, Floats
+from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 
 
 def broad_measures(kind: str, x: FloatArray) -> Floats:
@@ -21,14 +22,18 @@ def broad_measures(kind: str, x: FloatArray) -> Floats:
     measure = BY_KIND.get(kind)
     if measure is None:
         return np.zeros((len(x), 0))
-    return measure(x if np.isfinite(x).all() else np.nan_to_num(x))
+
+    def measured(rows: slice) -> Floats:
+        part = x[rows]
+        return measure(part if np.isfinite(part).all() else np.nan_to_num(part))
+
+    return np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
 
 
 def _of_images(x: FloatArray) -> Floats:
     """``(n, C, H, W)`` in [0, 1]: light, colour, edges, frequency bands, orientation, place, blocks, flat area."""
     count, channels, height, width = x.shape
-    weights = np.array([0.299, 0.587, 0.114], dtype=np.float32) if channels == 3 else np.full(channels, 1 / channels)
-    luma = np.tensordot(x, weights.astype(np.float32), axes=([1], [0]))  # (n, H, W)
+    luma = _luma(x)
     flat = luma.reshape(count, -1)
     mean, spread = flat.mean(1), flat.std(1)
     columns = [mean, spread, *np.quantile(flat[:, ::2], [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)]
@@ -49,6 +54,25 @@ def _of_images(x: FloatArray) -> Floats:
     columns += _bands(luma - mean[:, None, None], height, width)
     columns += _place(luma, height, width)
     return np.stack(columns, axis=1).astype(np.float64)
+
+
+def fine_measures(x: FloatArray) -> Floats:
+    """``(n, k)`` of images ``(n, C, H, W)``: what `broad_measures` says of fine structure, edges and frequencies."""
+
+    def measured(rows: slice) -> Floats:
+        luma = _luma(x[rows])
+        columns = _edges(luma, luma.std((1, 2)))
+        columns += _bands(luma - luma.mean((1, 2), keepdims=True), *luma.shape[1:])
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    return np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
+
+
+def _luma(x: FloatArray) -> FloatArray:
+    """``(n, C, H, W)`` to ``(n, H, W)``."""
+    channels = x.shape[1]
+    weights = np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+    return np.tensordot(x, weights.astype(np.float32), axes=([1], [0]))
 
 
 def _edges(luma: FloatArray, spread: FloatArray) -> list[FloatArray]:

@@ -39,7 +39,7 @@ def write_augmented(run: Run, out: Path, host: Host, seed: int = 0, progress: Pr
     context = Context(Settings.parse(run.settings, run.base, host), host, run)
     domain = context.domain("source")
     factors = active_factors(context)[0]
-    size, image = context.general.batch_size, domain.kind == "image"
+    size, image = context.batch_size, domain.kind == "image"
     dtype = np.dtype(np.uint8 if image else np.float32)
     with whole(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         with archive.open("x.npy", "w", force_zip64=True) as stream:

@@ -122,7 +122,7 @@ def _quantised(context: Context, bundle: Path, most_lost: float, progress: Progr
 
     def batches(rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
         nonlocal done
-        size = context.general.batch_size
+        size = context.batch_size
         for start in range(0, len(rows), size):
             here = rows[start : start + size]
             yield here, source.batch(here)

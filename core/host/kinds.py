@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -370,6 +370,9 @@ class Factor(Component):
         interventional: whether `shift` exists; without it the evidence is observational only.
         per_column: the factor stands for each value of a vector: its settings have a field ``column`` (an index),
             ``auto`` makes one factor per column, called by the column's name.
+        size: at which size large images are looked at while it is searched what shifted. ``"any"``: in small copies
+            (a unit of px counts pixels of the original); ``"whole"``: in copies, too, and a part cut out of an image
+            shows nothing of it; ``"full"``: it lives in single pixels, and is looked at in parts at full size.
     """
 
     kind: ClassVar[str] = "factor"
@@ -381,6 +384,7 @@ class Factor(Component):
     span: float | None = None
     interventional: bool = True
     per_column: bool = False
+    size: Literal["any", "whole", "full"] = "any"
 
 
 class FactorWorker(Protocol):
@@ -390,6 +394,8 @@ class FactorWorker(Protocol):
     - ``shift(x, delta (N,), rng) -> x`` moves each sample by that many units; the result has the shape of ``x`` and
       lies in the samples' range.
     - ``refuses(x) -> str``: why this factor makes no sense for such samples; an empty string where it does.
+
+    It is asked for some samples at a time, from several threads at once.
     """
 
     def measure(self, x: FloatArray) -> Floats: ...

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from shiftlens.export.bundle import Bundle
 
 DOMAINS = ("source", "target")
+LARGEST_BATCH = 16 * 2**20  # bytes of samples in one call of a network
 SECOND_OPINION = "second-opinion.onnx"  # in the run directory, not in the bundle: no server needs it
 
 SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
@@ -135,6 +137,13 @@ class Context:
             yield
         finally:
             self._declared = declared
+
+    @property
+    def batch_size(self) -> int:
+        """Samples in one call of a network: as set, and fewer where they are large, for a network holds many times
+        what it is given. On a CPU larger calls are no faster."""
+        size = 4 * max(1, prod(self.domain("source").sample_shape))
+        return max(1, min(int(self.general.batch_size), LARGEST_BATCH // size))
 
     def facts(self, stage: str) -> dict[str, Any]:
         """What a finished stage noted."""
@@ -277,7 +286,7 @@ class Context:
 
     def score_in_batches(self, x: FloatArray, label: IntArray) -> Scores:
         """`score`, a batch at a time, for as many samples as fit into memory once."""
-        size = self.general.batch_size
+        size = self.batch_size
         return join([self.score(x[i : i + size], label[i : i + size]) for i in range(0, len(x), size)])
 
     def scores(self, role: str) -> Scores:

@@ -69,6 +69,21 @@ class Hue:
         return _no_colour(x, "hue")
 
 
+class Coloured:
+    """Images taken apart so that their colours can be made stronger by any factor."""
+
+    def __init__(self, x: FloatArray) -> None:
+        self.x, self.light = x, pixels.lightness(x)
+        # What the colour solid allows: full chroma is reached where the nearer end of lightness is.
+        self.room = np.maximum(2 * np.minimum(self.light, 1 - self.light) / np.maximum(pixels.chroma(x), 1e-6), 1)
+        self.away = x - self.light[:, None]
+
+    def stronger(self, strength: Floats) -> FloatArray:
+        """Chroma times ``1 + strength`` ``(N,)``, as far as there is room."""
+        factor = np.minimum(pixels.per_sample(1 + strength, self.light), self.room)
+        return pixels.clipped(self.light[:, None] + self.away * factor[:, None])
+
+
 class Saturation:
     """How far colours lie from grey, as a share of the largest channel; strong colours count most.
 
@@ -86,20 +101,11 @@ class Saturation:
         return np.where(weight > 1e-9, strong / np.maximum(weight, 1e-9), 0)
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        light, spread = pixels.lightness(x), pixels.chroma(x)
-        # What the colour solid allows: full chroma is reached where the nearer end of lightness is.
-        room = np.maximum(2 * np.minimum(light, 1 - light) / np.maximum(spread, 1e-6), 1)
-        middle = light[:, None]
-        away = x - middle
-
-        def change(strength: Floats) -> FloatArray:
-            factor = np.minimum(pixels.per_sample(1 + strength, light), room)
-            return pixels.clipped(middle + away * factor[:, None])
-
-        start = self.measure(x)
+        small = Coloured(pixels.reduced(x))
+        start = self.measure(small.x)
         limit = np.where(delta < 0, -1.0, 5.0)  # grey, or six times the colour
-        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(change(s)), 6)
-        return change(strength)
+        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(small.stronger(s)), 6)
+        return Coloured(x).stronger(strength)
 
     def refuses(self, x: FloatArray) -> str:
         return _no_colour(x, "saturation")

@@ -171,6 +171,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Jpeg(),
         unit="of detail",
         span=0.2,
+        size="full",
         noun=("Stronger JPEG compression", "Weaker JPEG compression"),
         confused_with=("scale", "rotation", "position-x", "noise", "sharpness", "occlusion"),
         reference="https://www.w3.org/Graphics/JPEG/itu-t81.pdf",

@@ -36,17 +36,18 @@ class Noise:
         fine = x - pixels.smoothed(x, first=2)
         raised = pixels.per_sample(delta, x) > 0
 
-        def change(strength: Floats) -> FloatArray:
-            size = pixels.per_sample(np.abs(strength), x)
+        def change(strength: Floats, channels: slice = slice(None)) -> FloatArray:
+            size, y = pixels.per_sample(np.abs(strength), x), x[:, channels]
             # Less: fine detail is shrunk towards zero by at most ``size``, so that edges stay and noise goes.
-            changed = np.where(raised, x + size * added, x - np.clip(fine, -size, size)).astype(np.float32)
-            return pixels.clipped(changed) if bounded else changed
+            changed = np.where(raised, y + size * added[:, channels], y - np.clip(fine[:, channels], -size, size))
+            return pixels.clipped(changed) if bounded else changed.astype(np.float32)
 
-        start = self.measure(x)
+        middle = slice(x.shape[1] // 2, x.shape[1] // 2 + 1)  # of colours green; one channel is like another
+        start = self.measure(x[:, middle])
         goal = start + delta
         most = np.full(len(x), MOST) if bounded else 4 * np.abs(delta) + 4 * start
         limit = np.where(delta > 0, np.minimum(most, 4 * np.abs(delta) + 2 * start), 2 * start)
-        strength = pixels.strength_reaching(goal, start, limit, lambda s: self.measure(change(s)), 6)
+        strength = pixels.strength_reaching(goal, start, limit, lambda s: self.measure(change(s, middle)), 6)
         return change(strength)
 
     def refuses(self, x: FloatArray) -> str:
@@ -70,6 +71,7 @@ FACTORS: tuple[Factor, ...] = (
         kinds=("image", "series"),
         unit="sd",
         span=0.05,
+        size="full",
         noun=("More noise", "Less noise"),
         reference="https://doi.org/10.1006/cviu.1996.0060",
     ),

@@ -167,6 +167,19 @@ def photographs(x: FloatArray) -> bool:
     return bool(figure(x).plain.mean() < FIGURES)
 
 
+def reduced(x: FloatArray) -> FloatArray:
+    """Large images as means over squares of pixels, 64 to 127 on the shorter side; smaller ones as they are.
+
+    Enough to find the strength of a change of light or colour, which does to means nearly what it does to pixels.
+    """
+    side = min(x.shape[-2:]) // 64
+    if side < 2:
+        return x
+    height, width = (length // side for length in x.shape[-2:])
+    squares = x[..., : height * side, : width * side].reshape(*x.shape[:-2], height, side, width, side)
+    return np.asarray(np.einsum("...hiwj->...hw", squares) * np.float32(1 / side**2), dtype=np.float32)
+
+
 def strength_reaching(
     goal: Floats, start: Floats, limit: Floats, measured: Callable[[Floats], Floats], evaluations: int = 7
 ) -> Floats:

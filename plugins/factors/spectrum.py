@@ -45,22 +45,25 @@ class Sharpness:
         return edge_steepness(pixels.lightness(x))
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        spectrum = transform(x)
         squared = frequencies(*x.shape[-2:]) ** 2
 
-        def change(strength: Floats) -> FloatArray:
+        def change(spectrum: FloatArray, strength: Floats) -> FloatArray:
             """Negative: blur with that sigma in px; positive: that share of the fine detail is added once more."""
-            sigma = pixels.per_sample(np.maximum(-strength, 0), x)
-            more = pixels.per_sample(np.maximum(strength, 0), x)
+            sigma = pixels.per_sample(np.maximum(-strength, 0), spectrum)
+            more = pixels.per_sample(np.maximum(strength, 0), spectrum)
             gain = np.exp(-(sigma**2) * squared / 2) + more * (1 - np.exp(-squared / 2))
             return pixels.clipped(restore(spectrum * gain))
 
-        start = self.measure(x)
+        light = pixels.lightness(x)
+        of_light = transform(light)  # the strength is found on lightness alone, a third of the work
+        start = edge_steepness(light)
         # An edge of width w blurred with sigma is steep as 1 / sqrt(w² + sigma²): no more sigma than twice that.
         fall = np.nan_to_num(start / np.maximum(start + delta, 0.05), nan=1)
         limit = np.where(delta < 0, -np.minimum(2.5 * np.sqrt(np.maximum(fall**2 - 1, 0)), 4), 3.0)
-        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(change(s)), 6)
-        return np.where(pixels.per_sample(strength, x) == 0, x, change(strength))
+        strength = pixels.strength_reaching(
+            start + delta, start, limit, lambda s: edge_steepness(change(of_light, s)), 6
+        )
+        return np.where(pixels.per_sample(strength, x) == 0, x, change(transform(x), strength))
 
     def refuses(self, x: FloatArray) -> str:
         return "the samples are flat: they have no edges" if np.isnan(self.measure(x)).mean() > 0.5 else ""
@@ -149,6 +152,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Sharpness(),
         unit="of contrast per px",
         span=-0.2,
+        size="full",
         noun=("Sharper images", "Blurrier images"),
         confused_with=("stroke-thickness", "scale", "rotation", "jpeg", "occlusion"),
     ),
@@ -158,6 +162,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: FrequencyBalance(),
         unit="dB",
         span=3.0,
+        size="whole",
         noun=("Coarser structure", "Finer structure"),
         confused_with=("stroke-thickness", "scale", "sharpness"),
     ),

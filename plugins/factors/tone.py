@@ -20,14 +20,15 @@ class Brightness:
         return np.asarray(pixels.lightness(x).mean((1, 2)), dtype=np.float64)
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        top, bottom = pixels.highest(x), pixels.lowest(x)
+        small = pixels.reduced(x)
+        top, bottom = pixels.highest(small), pixels.lowest(small)
 
         def measured(strength: Floats) -> Floats:
             gain = pixels.per_sample(np.exp(strength), top)
             ends = np.minimum(top * gain, 1) + np.minimum(bottom * gain, 1)
             return np.asarray(ends.mean((1, 2)) / 2, dtype=np.float64)
 
-        start = self.measure(x)
+        start = self.measure(small)
         limit = np.where(delta < 0, -2.5, 1.5)  # log of the gain: down to a twelfth, up to 4.5 times
         strength = pixels.strength_reaching(start + delta, start, limit, measured)
         return pixels.clipped(x * pixels.per_sample(np.exp(strength), x))
@@ -48,16 +49,15 @@ class Contrast:
         return np.where(light + dark > 0.01, (light - dark) / np.maximum(light + dark, 0.01), np.nan)
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        middle = per_image(pixels.lightness(x).mean((1, 2)))
+        small, middle = pixels.reduced(x), per_image(pixels.lightness(x).mean((1, 2)))
 
-        def spread(strength: Floats) -> FloatArray:
-            return pixels.clipped(middle + (x - middle) * pixels.per_sample(1 + strength, x))
+        def spread(y: FloatArray, strength: Floats) -> FloatArray:
+            return pixels.clipped(middle + (y - middle) * pixels.per_sample(1 + strength, y))
 
-        start = self.measure(x)
+        start = self.measure(small)
         limit = np.where(delta < 0, -0.97, 4.0)
-        return spread(
-            pixels.strength_reaching(start + delta, start, limit, lambda strength: self.measure(spread(strength)), 6)
-        )
+        strength = pixels.strength_reaching(start + delta, start, limit, lambda s: self.measure(spread(small, s)), 6)
+        return spread(x, strength)
 
     def refuses(self, x: FloatArray) -> str:
         return ""

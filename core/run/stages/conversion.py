@@ -50,7 +50,7 @@ def _spread(places: IntArray) -> IntArray:
 
 def _converted(context: Context, target: FloatArray, label: IntArray) -> FloatArray:
     """Target samples ``(n, *sample)`` converted, a batch at a time."""
-    size, parts = context.general.batch_size, []
+    size, parts = context.batch_size, []
     for start in range(0, len(target), size):
         parts.append(context.bundle.convert(target[start : start + size], label[start : start + size]))
         context.progress(min(start + size, len(target)), len(target))

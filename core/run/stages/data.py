@@ -11,7 +11,7 @@ from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 
 def work(context: Context) -> Outcome:
     source, target = context.domain("source"), context.domain("target")
-    warnings = check_pair(source, target, context.general.batch_size)
+    warnings = check_pair(source, target, context.batch_size)
     facts: dict[str, Any] = {
         "kind": source.kind,
         "sample_shape": list(source.sample_shape),

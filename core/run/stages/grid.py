@@ -159,7 +159,7 @@ def _leak(context: Context) -> Leak:
 
 def _axis_leak(context: Context) -> float | None:
     """None where there was no trial."""
-    arrays, size = context.run.arrays, context.general.batch_size
+    arrays, size = context.run.arrays, context.batch_size
     if "trial-x" not in arrays:
         return None
     chosen = _evenly(len(arrays["trial-rows"]))
@@ -203,7 +203,7 @@ def _realism(context: Context, pairs: list[Pair], cells: FloatArray, generated: 
 
 def _second_opinion(context: Context, pairs: list[Pair], cells: FloatArray, figures: Any) -> dict[str, Any] | None:
     """The cells as another classifier scores them, and for comparison real samples; None where there is no other."""
-    predict, size = context.second_opinion, context.general.batch_size
+    predict, size = context.second_opinion, context.batch_size
     if predict is None:
         return None
 
@@ -240,7 +240,7 @@ def _evenly(count: int, most: int = LOOKED_AT) -> IntArray:
 
 def _encoded(context: Context, role: str, rows: IntArray, loss: Floats, label: IntArray) -> FloatArray:
     """Latents of some samples of a domain, read in batches; loss and label are those of the rows."""
-    size, domain = context.general.batch_size, context.domain(role)
+    size, domain = context.batch_size, context.domain(role)
     starts = range(0, len(rows), size)
     return np.concatenate(
         [

@@ -141,7 +141,7 @@ def _nearest(
 
 
 def _probabilities(context: Context, x: FloatArray) -> np.ndarray[Any, np.dtype[np.float64]]:
-    size = context.general.batch_size
+    size = context.batch_size
     return np.concatenate([context.predict(x[i : i + size]) for i in range(0, len(x), size)])
 
 

@@ -34,7 +34,7 @@ def work(context: Context) -> Outcome:
             labels[role],
             context.predict,
             context.loss,
-            context.general.batch_size,
+            context.batch_size,
             _from(context.progress, before, total),
         )
         before += len(scores)

@@ -59,7 +59,7 @@ def work(context: Context) -> Outcome:
 
 def _on_target(context: Context) -> float | None:
     """Its accuracy on the target; None where that has no labels."""
-    labels, target, size = context.labels("target"), context.domain("target"), context.general.batch_size
+    labels, target, size = context.labels("target"), context.domain("target"), context.batch_size
     if labels is None:
         return None
     predict = context.second_opinion

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
 from shiftlens.core.config.settings import Choice
+from shiftlens.core.data.domain import Domain
+from shiftlens.core.data.samples import Samples
 from shiftlens.core.files import write_text
 from shiftlens.core.host.kinds import Factor
 from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
@@ -20,7 +23,9 @@ from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
 logger = logging.getLogger("shiftlens")
 
 MOST_SAMPLES = 6000
-"""Samples of each domain that are held in memory for the trial; more would not narrow the intervals visibly."""
+"""Samples of each domain that the trial looks at; more would not narrow the intervals visibly."""
+HELD = 256 * 2**20
+"""Bytes of decoded samples up to which a domain is held in memory; of a larger one, samples are read as needed."""
 PLAN = "plan.yaml"
 """In the run directory: every change that was fitted, with its verdict."""
 ENOUGH_HELD_OUT = 200
@@ -76,9 +81,9 @@ def work(context: Context) -> Outcome:
     target_rows = _drawn(np.arange(len(context.domain("target"))), rng)
     target_labels = context.labels("target")
     found = find_causes(
-        source=context.domain("source").batch(source_rows),
+        source=_samples(context.domain("source"), source_rows),
         source_labels=context.generator_labels("source")[source_rows],
-        target=context.domain("target").batch(target_rows),
+        target=_samples(context.domain("target"), target_rows),
         target_labels=None if target_labels is None else target_labels[target_rows],
         source_scores=context.scores("source").rows(source_rows),
         target_scores=context.scores("target").rows(target_rows),
@@ -115,8 +120,14 @@ def _remarks(context: Context) -> list[str]:
 
 
 def _drawn(rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """At most as many rows as are held in memory, in their order."""
+    """At most as many rows as are looked at, in their order."""
     return rows if len(rows) <= MOST_SAMPLES else np.sort(rng.choice(rows, MOST_SAMPLES, replace=False))
+
+
+def _samples(domain: Domain, rows: IntArray) -> Samples:
+    samples = Samples(domain.batch, rows, domain.sample_shape)
+    small = 4 * len(rows) * prod(domain.sample_shape) <= HELD
+    return Samples.of(samples[slice(None)]) if small else samples
 
 
 def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> Outcome:

@@ -58,12 +58,15 @@ def test_dose_response_starts_at_nothing_and_reaches_the_full_value(samples):
     x, y = samples
     score = logistic(x, y)
     change = t.Change(active("level", Level(0)), 0.5)
-    before = o.outcomes(score(x, y))
-    dose, states, scores = o.measure_dose(change, x, y, before, score, 0, np.array([0.0, 0.5, 1.0]))
+    before = score(x, y)
+    dosed = o.measure_dose("image", change, x, y, before, score, 0, np.array([0.0, 0.5, 1.0]))
+    dose = dosed.dose
     assert dose.value - dose.value[0] == pytest.approx([0, 0.25, 0.5], abs=1e-5)
     assert np.array_equal(dose.loss[0], before.loss)
-    assert len(states) == len(scores) == 3
-    assert t.reached_share(change, states[0], states[-1], np.full(len(x), 0.5)) == pytest.approx(1, abs=1e-4)
+    assert dosed.prediction.shape == (3, len(x))
+    assert dosed.reached == pytest.approx(1, abs=1e-4)
+    again = np.stack([dosed.again(2, place) for place in (0, len(x) - 1)])
+    assert np.array_equal(score(again, y[[0, -1]]).loss, dose.loss[2, [0, -1]])
 
 
 def test_what_a_turn_reached_is_told_for_turns_beyond_half_round_too(samples):
