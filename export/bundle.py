@@ -26,7 +26,7 @@ from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, M
 from shiftlens.export.session import Session, Tensor
 
 if TYPE_CHECKING:
-    from shiftlens.core.host.kinds import LossWorker
+    from shiftlens.core.host.kinds import ComponentSettings, Loss, LossWorker
 
 logger = logging.getLogger("shiftlens")
 
@@ -138,7 +138,7 @@ class Bundle:
             BundleError: none could be made.
         """
         if GRID not in self.manifest.files:
-            why = f"the loss {self.manifest.loss.name} cannot be measured inside a graph, or its models do not compose"
+            why = f"the loss {self.manifest.loss.name} has no ONNX form, or the models do not compose"
             if self.manifest.classifier_output is None:
                 why = f"the classifier could not be exported to ONNX{self._why_no_classifier()}"
             raise BundleError(
@@ -266,8 +266,8 @@ class Bundle:
         return indices
 
     @cached_property
-    def loss(self) -> LossWorker:
-        """The loss that the models were made for, from its plugin; grid.onnx needs none.
+    def loss_component(self) -> tuple[Loss, ComponentSettings]:
+        """What the plugin of the loss offers, and the settings that the models were made with.
 
         Raises:
             BundleError: the plugin that offers it is not installed here.
@@ -280,9 +280,19 @@ class Bundle:
         facts = self.manifest.loss
         try:
             component = Host().find(Loss, facts.name)
-            worker: LossWorker = component.build(component.settings.model_validate(facts.settings))
+            return component, component.settings.model_validate(facts.settings)
         except (PluginError, ValidationError) as error:
             raise BundleError(f"the bundle {self.folder} needs the loss {facts.name}: {error}") from None
+
+    @cached_property
+    def loss(self) -> LossWorker:
+        """The loss that the models were made for, from its plugin; grid.onnx needs none.
+
+        Raises:
+            BundleError: the plugin that offers it is not installed here.
+        """
+        component, settings = self.loss_component
+        worker: LossWorker = component.build(settings)
         return worker
 
     def class_index(self, label: str) -> int:

@@ -30,166 +30,19 @@ import numpy as np
 from shiftlens.core.arrays import AnyArray, FloatArray, Floats
 from shiftlens.core.errors import ExportError
 from shiftlens.core.grid.interpolate import LARGEST_SIDE, grid_of_pair
-from shiftlens.export import graphs
+from shiftlens.export import graphs, grid_parts
 from shiftlens.export.bundle import Bundle
+from shiftlens.export.grid_parts import call
 from shiftlens.export.manifest import GRID, most_cells, renewed
 from shiftlens.export.parity import Arrays, check_parity
-from shiftlens.export.scorer import scorer
+from shiftlens.export.scorer import prepared, scorer
 
-OPSET = 20
 FLOAT, WHOLE = 1, 7  # numbers of ONNX's element types
+INPUTS = ("source", "target", "label", "loss", "n_features", "n_losses")
 SIZES = ((2, 2), (5, 5), (3, 4))  # (losses, features) that the parity is checked at
 
-# The parts between the models, in ONNX's own text form. Everything is computed as the numpy code in core/grid.py does.
-CONSTANTS = """
-    zero = Constant <value_int = 0> ()
-    one = Constant <value_int = 1> ()
-    zerof = Constant <value_float = 0.0> ()
-    onef = Constant <value_float = 1.0> ()
-    at_0 = Constant <value_ints = [0]> ()
-    at_1 = Constant <value_ints = [1]> ()
-    at_2 = Constant <value_ints = [2]> ()
-    at_end = Constant <value_ints = [-1]> ()
-    ones = Constant <value_ints = [1]> ()
-"""
-CONDITIONS = f"""
-    fewest_steps = Constant <value_int = 2> ()
-    most_steps = Constant <value_int = {LARGEST_SIDE}> ()
-    most_cells = Constant <value_int = {{most_cells}}> ()
-    classes = Constant <value_int = {{classes}}> ()
-
-    pairs = Shape <start = 0, end = 1> (source)
-    other_pairs = Shape <start = 0, end = 1> (target)
-    label_rows = Shape (label)
-    loss_rows = Shape <start = 0, end = 1> (loss)
-    target_fits = Equal (other_pairs, pairs)
-    label_fits = Equal (label_rows, pairs)
-    loss_fits = Equal (loss_rows, pairs)
-    both_fit = And (target_fits, label_fits)
-    all_fit = And (both_fit, loss_fits)
-    fault_rows = Not (all_fit)
-
-    fewest = Min (n_features, n_losses)
-    most = Max (n_features, n_losses)
-    too_few_steps = Less (fewest, fewest_steps)
-    too_many_steps = Greater (most, most_steps)
-    fault_steps = Or (too_few_steps, too_many_steps)
-
-    pair_cells = Mul (n_features, n_losses)
-    all_cells = Mul (pair_cells, pairs)
-    no_cells = Less (all_cells, one)
-    too_many_cells = Greater (all_cells, most_cells)
-    fault_cells = Or (no_cells, too_many_cells)
-
-    label_too_low = Less (label, zero)
-    label_too_high = GreaterOrEqual (label, classes)
-    fault_label = Or (label_too_low, label_too_high)
-
-    source_nothing = Mul (source, zerof)
-    target_nothing = Mul (target, zerof)
-    loss_nothing = Mul (loss, zerof)
-    fault_source = IsNaN (source_nothing)
-    fault_target = IsNaN (target_nothing)
-    fault_loss = IsNaN (loss_nothing)
-"""
-ENDS = """
-    loss_source_given = Gather <axis = 1> (loss, zero)
-    loss_target_given = Gather <axis = 1> (loss, one)
-    both_samples = Concat <axis = 0> (source, target)
-    both_labels = Concat <axis = 0> (class, class)
-    both_given = Concat <axis = 0> (loss_source_given, loss_target_given)
-"""
-BEFORE_ENCODER = """
-    is_given = GreaterOrEqual (both_given, zerof)
-    both_losses = Where (is_given, both_given, ends_measured)
-"""
-BEFORE_DECODER = """
-    z_source, z_target = Split <axis = 0, num_outputs = 2> (both_z)
-    loss_source, loss_target = Split <axis = 0, num_outputs = 2> (both_losses)
-
-    columns = Squeeze (features)
-    last_column = Sub (columns, one)
-    column_numbers = Range (zero, columns, one)
-    column_place = Cast <to = 1> (column_numbers)
-    column_span = Cast <to = 1> (last_column)
-    column_t = Div (column_place, column_span)
-    t_axes = Constant <value_ints = [0, 2]> ()
-    t = Unsqueeze (column_t, t_axes)
-    t_rest = Sub (onef, t)
-    z_of_source = Unsqueeze (z_source, at_1)
-    z_of_target = Unsqueeze (z_target, at_1)
-    z_part_source = Mul (t_rest, z_of_source)
-    z_part_target = Mul (t, z_of_target)
-    column_z = Add (z_part_source, z_part_target)
-
-    rows = Squeeze (losses)
-    last_row = Sub (rows, one)
-    row_numbers = Range (zero, rows, one)
-    row_place = Cast <to = 1> (row_numbers)
-    row_span = Cast <to = 1> (last_row)
-    row_s = Div (row_place, row_span)
-    s = Unsqueeze (row_s, at_0)
-    s_rest = Sub (onef, s)
-    loss_of_source = Unsqueeze (loss_source, at_1)
-    loss_of_target = Unsqueeze (loss_target, at_1)
-    loss_part_source = Mul (s_rest, loss_of_source)
-    loss_part_target = Mul (s, loss_of_target)
-    row_loss = Add (loss_part_source, loss_part_target)
-
-    size = Concat <axis = 0> (pairs, losses, features)
-    in_line = Concat <axis = 0> (pairs, at_end)
-    row_loss_column = Unsqueeze (row_loss, at_2)
-    requested = Expand (row_loss_column, size)
-    requested_line = Reshape (requested, in_line)
-    requested_made = Slice (requested_line, at_1, at_end, at_1)
-    asked = Reshape (requested_made, at_end)
-
-    latent = Shape <start = 1> (both_z)
-    z_size = Concat <axis = 0> (size, latent)
-    z_row = Unsqueeze (column_z, at_1)
-    grid_z = Expand (z_row, z_size)
-    z_line_size = Concat <axis = 0> (in_line, latent)
-    z_line = Reshape (grid_z, z_line_size)
-    z_made = Slice (z_line, at_1, at_end, at_1)
-    z_flat_size = Concat <axis = 0> (at_end, latent)
-    flat_z = Reshape (z_made, z_flat_size)
-
-    made_size = Shape (requested_made)
-    label_column = Unsqueeze (class, at_1)
-    label_line = Expand (label_column, made_size)
-    labels = Reshape (label_line, at_end)
-"""
-AFTER_CLASSIFIER = """
-    sample_size = Shape <start = 1> (source)
-    class_size = Shape <start = 1> (made_probabilities)
-    sample_line_size = Concat <axis = 0> (in_line, sample_size)
-    class_line_size = Concat <axis = 0> (in_line, class_size)
-    cells_size = Concat <axis = 0> (size, sample_size)
-    probabilities_size = Concat <axis = 0> (size, class_size)
-
-    source_cell = Unsqueeze (source, at_1)
-    target_cell = Unsqueeze (target, at_1)
-    made_cells = Reshape (decoded, sample_line_size)
-    cell_line = Concat <axis = 1> (source_cell, made_cells, target_cell)
-    cells = Reshape (cell_line, cells_size)
-
-    p_source, p_target = Split <axis = 0, num_outputs = 2> (ends_probabilities)
-    p_source_cell = Unsqueeze (p_source, at_1)
-    p_target_cell = Unsqueeze (p_target, at_1)
-    p_made = Reshape (made_probabilities, class_line_size)
-    p_line = Concat <axis = 1> (p_source_cell, p_made, p_target_cell)
-    probabilities = Reshape (p_line, probabilities_size)
-
-    m_source, m_target = Split <axis = 0, num_outputs = 2> (ends_measured)
-    m_source_cell = Unsqueeze (m_source, at_1)
-    m_target_cell = Unsqueeze (m_target, at_1)
-    m_made = Reshape (made_measured, in_line)
-    m_line = Concat <axis = 1> (m_source_cell, m_made, m_target_cell)
-    measured = Reshape (m_line, size)
-"""
-
-
-# What is refused: the value of `CONDITIONS` that is true anywhere at a fault, and the name of the node that fails then.
+# What is refused: the output of `grid_parts.faults` that is true anywhere at a fault, and the name of the node that
+# fails then.
 FAULTS = (
     ("rows", "source, target, label and loss must have one row for each pair"),
     ("steps", f"n_features and n_losses must be 2 to {LARGEST_SIDE}"),
@@ -268,62 +121,51 @@ def compose(bundle: Bundle) -> Any:
     from onnx import helper
 
     manifest = bundle.manifest
-    encoder, decoder = (graphs.prefixed(_prepared(bundle, name), f"{name}/") for name in ("encoder", "decoder"))
-    score = scorer(bundle, _prepared(bundle, "classifier"))
+    encoder, decoder = (graphs.prefixed(prepared(bundle, name), f"{name}/") for name in ("encoder", "decoder"))
+    score = scorer(bundle)
     limits = {"most_cells": most_cells(manifest.sample_shape), "classes": len(manifest.classes)}
+    faults = grid_parts.faults(2, LARGEST_SIDE, **limits)
     both = {"x": "both_samples", "loss": "both_losses", "label": "both_labels"}
+    sizes = ["features", "losses"]
     nodes = [
-        *graphs.glue(CONSTANTS),
-        *graphs.glue(CONDITIONS.format(**limits)),
+        call(faults, [*INPUTS], [f"fault_{name}" for name, _ in FAULTS]),
         *_guards(limits),
-        *graphs.glue(ENDS),
+        call(grid_parts.ends, ["source", "target", "class", "loss"], ["both_samples", "both_labels", "both_given"]),
         *_scored(score, "ends", "both_samples", "both_labels"),
-        *graphs.glue(BEFORE_ENCODER),
+        call(grid_parts.chosen_losses, ["both_given", "ends_measured"], ["both_losses"]),
         *_joined(encoder, "encoder/", both, {"z": "both_z"}),
-        *graphs.glue(BEFORE_DECODER),
-        *_joined(decoder, "decoder/", {"z": "flat_z", "loss": "asked", "label": "labels"}, {"x": "decoded"}),
-        *_scored(score, "made", "decoded", "labels"),
-        *graphs.glue(AFTER_CLASSIFIER),
+        call(
+            grid_parts.cells_to_make,
+            ["both_z", "both_losses", "class", *sizes],
+            ["requested", "made_z", "made_loss", "made_label"],
+        ),
+        *_joined(decoder, "decoder/", {"z": "made_z", "loss": "made_loss", "label": "made_label"}, {"x": "decoded"}),
+        *_scored(score, "made", "decoded", "made_label"),
+        call(grid_parts.between_ends, ["both_samples", "decoded", *sizes], ["cells"]),
+        call(grid_parts.between_ends, ["ends_measured", "made_measured", *sizes], ["measured"]),
+        call(grid_parts.between_ends, ["ends_probabilities", "made_probabilities", *sizes], ["probabilities"]),
     ]
     parts = (encoder, decoder, score)
+    used = (faults, grid_parts.ends, grid_parts.chosen_losses, grid_parts.cells_to_make, grid_parts.between_ends)
     graph = helper.make_graph(
         nodes,
         "shiftlens-grid",
         *_signature(manifest.sample_shape, len(manifest.classes)),
         initializer=[tensor for part in parts for tensor in part.graph.initializer],
     )
-    imports = {entry.domain: entry.version for part in parts for entry in part.opset_import}
-    model = helper.make_model(
-        graph,
-        opset_imports=[helper.make_opsetid(*pair) for pair in sorted({**imports, "": OPSET}.items())],
-        ir_version=max(part.ir_version for part in parts),
-        producer_name="shiftlens",
-    )
+    model = graphs.model_of(graph, parts, used)
+    model.producer_name = "shiftlens"
     graphs.set_metadata(model, {"shiftlens.version": manifest.shiftlens, "shiftlens.part": "grid"})
     return model
 
 
-def _prepared(bundle: Bundle, name: str) -> Any:
-    """One model with its functions inlined, in our opset."""
-    from onnx import inliner, version_converter
-
-    model = graphs.load(bundle.folder / f"{name}.onnx")
-    try:
-        model = inliner.inline_local_functions(model)
-        versions = {entry.domain: entry.version for entry in model.opset_import}
-        if versions.get("", OPSET) != OPSET:
-            model = version_converter.convert_version(model, OPSET)
-        return model
-    except Exception as error:  # onnx's converters raise what they like
-        raise ExportError(f"{bundle.folder / name}.onnx cannot become part of a fused grid: {error}") from error
-
-
 def _guards(limits: dict[str, int]) -> list[Any]:
     """Nodes that fail at a fault, one after the other; label and sizes, which all else needs, are had through them."""
-    from onnx import helper
+    from onnx import helper, numpy_helper
 
     filled = {"last_class": limits["classes"] - 1, **limits}
-    nodes, held = [], "ones"
+    one = numpy_helper.from_array(np.ones(1, dtype=np.int64))
+    nodes, held = [helper.make_node("Constant", [], ["ones"], value=one)], "ones"
     for name, reason in FAULTS:
         nodes += [
             helper.make_node("Cast", [f"fault_{name}"], [f"faults_{name}"], to=WHOLE),
@@ -332,8 +174,8 @@ def _guards(limits: dict[str, int]) -> list[Any]:
             helper.make_node("Reshape", ["ones", f"shape_{name}"], [f"hold_{name}"], name=reason.format(**filled)),
         ]
         held = f"hold_{name}"
-    text = "features = Mul (n_features, {0}) losses = Mul (n_losses, {0}) class = Mul (label, {0})"
-    return [*nodes, *graphs.glue(text.format(held))]
+    through = {"n_features": "features", "n_losses": "losses", "label": "class"}
+    return [*nodes, *(helper.make_node("Mul", [given, held], [name]) for given, name in through.items())]
 
 
 def _scored(score: Any, name: str, x: str, label: str) -> list[Any]:

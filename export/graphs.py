@@ -11,6 +11,8 @@ import numpy as np
 from shiftlens.core.errors import ExportError, InputError
 from shiftlens.core.files import write_bytes
 
+OPSET = 20  # of everything that is exported here
+
 
 def load(path: Path) -> Any:
     """The model of a file, with weights that stand beside it in files of their own.
@@ -108,11 +110,38 @@ def _values(graph: Any) -> Iterable[Any]:
         yield from (*graph.input, *graph.output, *graph.initializer)
 
 
-def glue(text: str) -> list[Any]:
-    """The nodes of a piece of ONNX's own text form."""
-    from onnx import parser
+def inlined(model: Any, name: str) -> Any:
+    """A model without functions of its own, in our opset, to become part of another.
 
-    return list(parser.parse_graph(f"glue () => () {{ {text} }}").node)
+    Raises:
+        ExportError: it cannot be brought to it.
+    """
+    from onnx import inliner, version_converter
+
+    try:
+        model = inliner.inline_local_functions(model)
+        versions = {entry.domain: entry.version for entry in model.opset_import}
+        if versions.get("", OPSET) != OPSET:
+            model = version_converter.convert_version(model, OPSET)
+        return model
+    except Exception as error:  # onnx's converters raise what they like
+        raise ExportError(f"{name} cannot become part of a fused grid: {error}") from error
+
+
+def model_of(graph: Any, parts: Sequence[Any], functions: Sequence[Any]) -> Any:
+    """A model of a graph made of other models, in our opset; the onnxscript functions that it calls are inlined."""
+    from onnx import helper, inliner
+
+    protos = [function.to_function_proto() for function in functions]
+    imports = {entry.domain: entry.version for part in (*parts, *protos) for entry in part.opset_import}
+    imports |= {"": OPSET, **{proto.domain: 1 for proto in protos}}
+    model = helper.make_model(
+        graph,
+        opset_imports=[helper.make_opsetid(*pair) for pair in sorted(imports.items())],
+        ir_version=max(part.ir_version for part in parts),
+        functions=protos,
+    )
+    return inliner.inline_local_functions(model)
 
 
 def prefixed(model: Any, prefix: str, weights: bool = True) -> Any:

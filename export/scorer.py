@@ -1,104 +1,76 @@
-"""The classifier with its loss as one ONNX piece, ``x, label -> probabilities (n, K), measured (n,)``, for grid.onnx.
-
-Its nodes between the classifier and the outputs stand here in ONNX's own text form, one text per loss.
-"""
+"""The classifier with its loss as one model, ``x, label -> probabilities (n, K), measured (n,)``, for grid.onnx."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from shiftlens.core.errors import ExportError
-from shiftlens.export import graphs
+from shiftlens.export import graphs, grid_parts
 from shiftlens.export.bundle import Bundle
 
-AS_PROBABILITIES = {
-    "logits": """
-    probabilities = Softmax <axis = -1> (outputs)
-""",
-    "probabilities": """
-    tiny = Constant <value_float = 1e-12> ()
-    class_axis = Constant <value_ints = [1]> ()
-    nothing = Constant <value_float = 0.0> ()
-    positive = Max (outputs, nothing)
-    total = ReduceSum <keepdims = 1> (positive, class_axis)
-    total_above_zero = Max (total, tiny)
-    probabilities = Div (positive, total_above_zero)
-""",
-}
-CONSTANTS = """
-    zero = Constant <value_int = 0> ()
-    one = Constant <value_int = 1> ()
-    two = Constant <value_ints = [2]> ()
-    onef = Constant <value_float = 1.0> ()
-    second_axis = Constant <value_ints = [1]> ()
-"""
-CHOSEN = """
-    label_column = Unsqueeze (label, second_axis)
-    chosen_column = GatherElements <axis = 1> (probabilities, label_column)
-    chosen = Squeeze (chosen_column, second_axis)
-"""
-# The losses that can be measured inside the graph, by their plugin's name; tests compare each with its plugin.
-MEASURED = {
-    "cross-entropy": CHOSEN
-    + """
-    smallest = Constant <value_float = {eps}> ()
-    chosen_above_zero = Max (chosen, smallest)
-    log_chosen = Log (chosen_above_zero)
-    measured = Neg (log_chosen)
-""",
-    "brier": CHOSEN
-    + """
-    squares = Mul (probabilities, probabilities)
-    sum_of_squares = ReduceSum <keepdims = 0> (squares, second_axis)
-    twice_chosen = Add (chosen, chosen)
-    without_chosen = Sub (sum_of_squares, twice_chosen)
-    measured = Add (without_chosen, onef)
-""",
-    "entropy": """
-    least = Constant <value_float = 1e-30> ()
-    above_zero = Max (probabilities, least)
-    logarithms = Log (above_zero)
-    products = Mul (probabilities, logarithms)
-    sum_of_products = ReduceSum <keepdims = 0> (products, second_axis)
-    measured = Neg (sum_of_products)
-""",
-    "margin": """
-    best, which = TopK <axis = 1> (probabilities, two)
-    best_first = Gather <axis = 1> (best, zero)
-    best_second = Gather <axis = 1> (best, one)
-    lead = Sub (best_first, best_second)
-    measured = Sub (onef, lead)
-""",
-}
+AS_PROBABILITIES = {"logits": grid_parts.of_logits, "probabilities": grid_parts.of_probabilities}
 
 
-def scorer(bundle: Bundle, classifier: Any) -> Any:
-    """The bundle's classifier model, its probabilities and its loss as one model.
-
-    Args:
-        classifier: the model of classifier.onnx, in the opset of the fused graph.
+def prepared(bundle: Bundle, name: str) -> Any:
+    """One model of a bundle with its functions inlined, in our opset.
 
     Raises:
-        ExportError: the bundle has no classifier, or its loss cannot be written as ONNX.
+        ExportError: it cannot be brought to it.
+    """
+    return graphs.inlined(graphs.load(bundle.folder / f"{name}.onnx"), f"{bundle.folder / name}.onnx")
+
+
+def loss_model(bundle: Bundle) -> Any:
+    """The loss of a bundle as an ONNX model, from its plugin: two inputs, probabilities and labels; one output.
+
+    Raises:
+        ExportError: the plugin offers none, or it is no such model.
+    """
+    component, settings = bundle.loss_component
+    if component.onnx is None:
+        raise ExportError(
+            f"no fused grid can be made, because of the loss {component.name}: it has no ONNX form; use encoder, "
+            "decoder and classifier one by one"
+        )
+    name = f"the ONNX form of the loss {component.name}"
+    try:
+        model = component.onnx(settings)
+    except Exception as error:  # the plugin's own code, which may raise anything
+        raise ExportError(f"{name} cannot be made: {type(error).__name__}: {error}") from error
+    if not hasattr(model, "graph") or (len(model.graph.input), len(model.graph.output)) != (2, 1):
+        raise ExportError(
+            f"{name} must be an onnx.ModelProto: probabilities (N, K) and labels (N,) in, losses (N,) out"
+        )
+    return graphs.inlined(model, name)
+
+
+def scorer(bundle: Bundle) -> Any:
+    """The bundle's classifier, its probabilities and its loss as one model.
+
+    Raises:
+        ExportError: the bundle has no classifier, or its loss has no ONNX form.
     """
     from onnx import TensorProto, helper
 
     manifest = bundle.manifest
-    if manifest.classifier_output is None or manifest.loss.name not in MEASURED:
-        what = "there is no classifier" if manifest.classifier_output is None else f"of the loss {manifest.loss.name}"
-        raise ExportError(f"no fused grid can be made, because {what}; use encoder, decoder and classifier one by one")
+    if manifest.classifier_output is None:
+        raise ExportError(
+            "no fused grid can be made, because there is no classifier; use encoder and decoder one by one"
+        )
+    loss = graphs.prefixed(loss_model(bundle), "loss/")
+    own = graphs.prefixed(prepared(bundle, "classifier"), "classifier/")
     (entry,), (result,) = bundle.classifier.inputs, bundle.classifier.outputs
-    own = graphs.prefixed(classifier, "classifier/")
+    chances, label = (value.name for value in loss.graph.input)
+    as_probabilities = AS_PROBABILITIES[manifest.classifier_output]
     nodes = [
         helper.make_node("Identity", ["x"], [f"classifier/{entry.name}"]),
         *own.graph.node,
-        helper.make_node("Identity", [f"classifier/{result.name}"], ["outputs"]),
-        *graphs.glue(CONSTANTS),
-        *graphs.glue(AS_PROBABILITIES[manifest.classifier_output]),
-        *graphs.glue(MEASURED[manifest.loss.name].format(eps=manifest.loss.settings.get("eps"))),
+        grid_parts.call(as_probabilities, [f"classifier/{result.name}"], ["probabilities"]),
+        helper.make_node("Identity", ["probabilities"], [chances]),
+        helper.make_node("Identity", ["label"], [label]),
+        *loss.graph.node,
+        helper.make_node("Identity", [loss.graph.output[0].name], ["measured"]),
     ]
-    used = {name for node in nodes for name in node.input}  # a loss does not need every constant
-    nodes = [node for node in nodes if node.op_type != "Constant" or node.output[0] in used or "/" in node.output[0]]
     single = TensorProto.FLOAT
     graph = helper.make_graph(
         nodes,
@@ -111,6 +83,6 @@ def scorer(bundle: Bundle, classifier: Any) -> Any:
             helper.make_tensor_value_info("probabilities", single, ["n", len(manifest.classes)]),
             helper.make_tensor_value_info("measured", single, ["n"]),
         ],
-        initializer=own.graph.initializer,
+        initializer=[*own.graph.initializer, *loss.graph.initializer],
     )
-    return helper.make_model(graph, opset_imports=own.opset_import, ir_version=own.ir_version)
+    return graphs.model_of(graph, (own, loss), (as_probabilities,))

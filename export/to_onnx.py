@@ -20,7 +20,6 @@ from shiftlens.core.errors import ExportError
 from shiftlens.export import graphs
 from shiftlens.export.parity import Arrays
 
-OPSET = 20
 UNKNOWN_OP = re.compile(r"No ONNX function found for <OpOverload\(op='([\w.]+)'")
 LOGGERS = ("torch.onnx", "torch.export", "torch._dynamo", "torch.fx", "onnxscript", "onnx_ir")
 
@@ -65,7 +64,7 @@ def to_onnx(
                     input_names=list(input_names),
                     output_names=list(output_names),
                     dynamic_shapes=shapes,
-                    opset_version=OPSET,
+                    opset_version=graphs.OPSET,
                     external_data=False,
                     verbose=False,
                 )
@@ -118,7 +117,7 @@ def _of_script(
         input_names=list(input_names),
         output_names=list(output_names),
         dynamic_axes={name: {0: "batch"} for name in (*input_names, *output_names)},
-        opset_version=OPSET,
+        opset_version=graphs.OPSET,
     )
     return onnx.load_from_string(made.getvalue())
 

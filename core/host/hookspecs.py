@@ -272,6 +272,19 @@ def shiftlens_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
 
             return one_minus_confidence
 
+        def as_onnx(settings):  # the same for grid.onnx; leave it out, and bundles have none
+            from onnx import parser
+
+            return parser.parse_model('''
+                <ir_version: 10, opset_import: ["" : 20]>
+                doubt (float[N, K] probabilities, int64[N] labels) => (float[N] losses) {
+                    axis = Constant <value_ints = [1]> ()
+                    one = Constant <value_float = 1.0> ()
+                    largest = ReduceMax <keepdims = 0> (probabilities, axis)
+                    losses = Sub (one, largest)
+                }
+            ''')
+
         @hookimpl
         def shiftlens_losses():
             yield Loss(
@@ -279,6 +292,7 @@ def shiftlens_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
                 summary="one minus the largest probability",
                 settings=ComponentSettings,
                 build=build,
+                onnx=as_onnx,
                 needs_labels=False,
                 unit="probability",
             )

@@ -171,11 +171,20 @@ class ClassifierWorker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Loss(Component):
-    """The classifier's loss on one sample. The worker follows `LossWorker`."""
+    """The classifier's loss on one sample. The worker follows `LossWorker`.
+
+    Attributes:
+        needs_labels: whether it compares with labels; one that does not is given None where there are none.
+        unit: of its values.
+        onnx: ``onnx(settings)`` gives the same loss as an ``onnx.ModelProto``: in probabilities ``(N, K)`` float32 and
+            labels ``(N,)`` int64, whether it needs them or not; out losses ``(N,)`` float32. It becomes part of
+            grid.onnx. None: bundles of this loss have no grid.onnx.
+    """
 
     kind: ClassVar[str] = "loss"
     needs_labels: bool = True
     unit: str = "nats"
+    onnx: Callable[[Any], Any] | None = None
 
 
 class LossWorker(Protocol):

@@ -11,7 +11,7 @@ from shiftlens.core.arrays import Floats, IntArray
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.kinds import Loss
 from shiftlens.core.testing.realdata import NearestMean, samples
-from shiftlens.core.testing.rules import Subject, expect, rule
+from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 
 
 @cache
@@ -97,3 +97,27 @@ def leaves_its_input_alone(subject: Subject) -> None:
     first, second = _of(subject, given, labels), _of(subject, given, labels)
     expect(np.array_equal(given, p) and np.array_equal(labels, label), "its input unchanged", "it was changed")
     expect(np.array_equal(first, second), "the same losses the second time", "they differ")
+
+
+@rule("loss", "onnx-agrees")
+def onnx_agrees(subject: Subject) -> None:
+    """Where it has an ONNX form (``onnx(settings)``), that is one model, probabilities and labels in, losses out, that
+    gives the worker's losses within 1e-4 of their size: one sample alone, many, and with probabilities of 0 and 1."""
+    from shiftlens.export.session import Session
+
+    form = cast(Loss, subject.component).onnx
+    if form is None:
+        raise LeftOut("it has no ONNX form; bundles of it have no grid.onnx")
+    session = Session(form(subject.settings).SerializeToString(), device="cpu")
+    ways = (len(session.inputs), len(session.outputs))
+    expect(ways == (2, 1), "two inputs, probabilities and labels, and one output", f"{ways[0]} and {ways[1]}")
+    chances, labels = (tensor.name for tensor in session.inputs)
+    p, label = _scored()
+    sure = np.eye(10)[(label + np.arange(len(label)) % 2) % 10]
+    for name, given in (("many samples", p), ("probabilities of 0 and 1", sure), ("one sample", p[:1])):
+        single, classes = given.astype(np.float32), label[: len(given)]
+        (made,) = session.run(**{chances: single, labels: classes}).values()
+        values = _of(subject, single.astype(np.float64), classes)
+        expect(made.shape == values.shape, f"losses of shape {values.shape} for {name}", made.shape)
+        off = float(np.abs(made - values).max() / max(1.0, float(np.abs(values).max())))
+        expect(off <= 1e-4, f"losses for {name} that agree with the worker's within 1e-4", f"a difference of {off:.3g}")

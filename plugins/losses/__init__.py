@@ -17,6 +17,7 @@ def shiftlens_losses() -> Iterator[Loss]:
         summary="minus the logarithm of the probability of the label",
         settings=cross_entropy.Settings,
         build=cross_entropy.build,
+        onnx=cross_entropy.onnx,
         reference="¶47: identification loss L",
         unit="nats",
     )
@@ -25,6 +26,7 @@ def shiftlens_losses() -> Iterator[Loss]:
         summary="squared distance of the probabilities from the label; bounded, forgiving to label noise",
         settings=brier.Settings,
         build=brier.build,
+        onnx=brier.onnx,
         reference="https://doi.org/10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
         unit="squared probability",
     )
@@ -33,6 +35,7 @@ def shiftlens_losses() -> Iterator[Loss]:
         summary="entropy of the prediction; needs no labels",
         settings=entropy.Settings,
         build=entropy.build,
+        onnx=entropy.onnx,
         reference="https://doi.org/10.1002/j.1538-7305.1948.tb01338.x",
         needs_labels=False,
         unit="nats",
@@ -42,6 +45,7 @@ def shiftlens_losses() -> Iterator[Loss]:
         summary="one minus the lead of the most probable class over the next; needs no labels",
         settings=margin.Settings,
         build=margin.build,
+        onnx=margin.onnx,
         reference="https://doi.org/10.1007/3-540-44816-0_31",
         needs_labels=False,
         unit="probability",

@@ -5,6 +5,8 @@ Brier 1950, Verification of forecasts expressed in terms of probability, Monthly
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shiftlens.core.arrays import Floats, IntArray
@@ -28,3 +30,10 @@ def build(settings: Settings) -> LossWorker:
         return squared
 
     return brier
+
+
+def onnx(settings: Settings) -> Any:
+    """The same as an ONNX model, for grid.onnx."""
+    from shiftlens.plugins.losses import as_onnx
+
+    return as_onnx.brier()

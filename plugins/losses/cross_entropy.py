@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 
@@ -32,3 +34,10 @@ def build(settings: Settings) -> LossWorker:
         return -np.log(np.clip(chosen, settings.eps, 1.0))
 
     return cross_entropy
+
+
+def onnx(settings: Settings) -> Any:
+    """The same as an ONNX model, for grid.onnx."""
+    from shiftlens.plugins.losses import as_onnx
+
+    return as_onnx.cross_entropy(settings.eps)

@@ -5,6 +5,8 @@ For domains without labels. A classifier that is sure and wrong has a small entr
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shiftlens.core.arrays import Floats, IntArray
@@ -24,3 +26,10 @@ def build(settings: Settings) -> LossWorker:
         return np.maximum(total, 0.0)
 
     return entropy
+
+
+def onnx(settings: Settings) -> Any:
+    """The same as an ONNX model, for grid.onnx."""
+    from shiftlens.plugins.losses import as_onnx
+
+    return as_onnx.entropy()

@@ -6,6 +6,8 @@ Scheffer, Decomain, Wrobel 2001, Active hidden Markov models for information ext
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from shiftlens.core.arrays import Floats, IntArray
@@ -25,3 +27,10 @@ def build(settings: Settings) -> LossWorker:
         return lead
 
     return margin
+
+
+def onnx(settings: Settings) -> Any:
+    """The same as an ONNX model, for grid.onnx."""
+    from shiftlens.plugins.losses import as_onnx
+
+    return as_onnx.margin()

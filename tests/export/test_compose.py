@@ -12,7 +12,7 @@ from realdata import digits
 from shiftlens import Host
 from shiftlens.core.errors import ExportError, InputError
 from shiftlens.core.host.kinds import Loss
-from shiftlens.export import compose, scorer
+from shiftlens.export import compose
 from shiftlens.export.bundle import Bundle, grid_for_pair
 from shiftlens.export.session import Session
 
@@ -134,9 +134,87 @@ def test_what_would_take_a_server_down_is_refused_by_the_graph_itself(fused, val
     assert session.run(**good)["cells"].shape == (1, 2, 2, 1, 8, 8)
 
 
-def test_every_built_in_loss_can_be_measured_in_the_graph():
-    built_in = {offer.component.name for offer in Host().offers(Loss) if offer.distribution == "shiftlens"}
-    assert built_in == set(scorer.MEASURED)
+def test_every_built_in_loss_becomes_part_of_the_graph():
+    built_in = [offer.component for offer in Host().offers(Loss) if offer.distribution == "shiftlens"]
+    assert len(built_in) == 4
+    assert all(loss.onnx is not None for loss in built_in)
+
+
+class FocalPlugin:
+    """A stranger's loss with an ONNX form, in the text form of ONNX."""
+
+    @staticmethod
+    def focal(probabilities, labels):
+        p = np.clip(probabilities[np.arange(len(labels)), labels], 1e-7, 1.0)
+        return -((1 - p) ** 2) * np.log(p)
+
+    @staticmethod
+    def onnx(settings):
+        import onnx
+
+        return onnx.parser.parse_model(
+            """<ir_version: 8, opset_import: ["" : 18]>
+            focal (float[N, K] chances, int64[N] truth) => (float[N] cost) {
+                one = Constant <value_ints = [1]> ()
+                unit = Constant <value_float = 1.0> ()
+                least = Constant <value_float = 1e-7> ()
+                truth_column = Unsqueeze (truth, one)
+                chosen_column = GatherElements <axis = 1> (chances, truth_column)
+                chosen = Squeeze (chosen_column, one)
+                p = Max (chosen, least)
+                rest = Sub (unit, p)
+                weight = Mul (rest, rest)
+                logarithm = Log (p)
+                product = Mul (weight, logarithm)
+                cost = Neg (product)
+            }"""
+        )
+
+
+@pytest.fixture
+def strangers_loss(copy, monkeypatch):
+    """A bundle of a stranger's loss, and what that plugin offers."""
+    found = Host.find
+
+    def offering(onnx):
+        component = Loss(name="doubt", summary="a loss", build=lambda settings: FocalPlugin.focal, onnx=onnx)
+
+        def find(self, kind, name):
+            return component if name == "doubt" else found(self, kind, name)
+
+        monkeypatch.setattr(Host, "find", find)
+        return with_manifest(copy, loss={"name": "doubt", "settings": {}})
+
+    return offering
+
+
+def test_a_strangers_loss_fuses_through_the_same_door(strangers_loss, pair):
+    bundle = strangers_loss(FocalPlugin.onnx)
+    assert max(compose.add_grid(bundle, np.stack(pair), label=7)["largest_difference"].values()) < 1e-5
+    assert "grid.onnx" in Bundle.open(bundle.folder).manifest.files
+
+
+@pytest.mark.parametrize(("onnx", "told"), [
+    (None, "because of the loss doubt: it has no ONNX form"),
+    (lambda settings: settings.absent, "ONNX form of the loss doubt cannot be made: AttributeError"),
+    (lambda settings: "text", r"must be an onnx\.ModelProto: probabilities"),
+])  # fmt: skip
+def test_a_loss_that_cannot_be_composed_is_told(strangers_loss, onnx, told):
+    with pytest.raises(ExportError, match=told):
+        compose.compose(strangers_loss(onnx))
+
+
+def test_a_loss_whose_onnx_form_disagrees_is_not_put_into_the_manifest(strangers_loss, pair):
+    def wrong(settings):
+        model = FocalPlugin.onnx(settings)
+        model.graph.node[-1].op_type = "Exp"
+        return model
+
+    bundle = strangers_loss(wrong)
+    with pytest.raises(ExportError, match="differs from the original"):
+        compose.add_grid(bundle, np.stack(pair), label=7)
+    assert "grid.onnx" not in Bundle.open(bundle.folder).manifest.files
+    assert not (bundle.folder / "grid.onnx").exists()
 
 
 def test_a_classifier_of_probabilities_is_composed_too(copy, pair):
@@ -166,17 +244,3 @@ def test_an_older_opset_is_converted(copy, pair):
     files = json.loads((copy / "manifest.json").read_text())["files"]
     files["classifier.onnx"] = sha256_of(copy / "classifier.onnx")
     compose.add_grid(with_manifest(copy, files=files), np.stack(pair), label=7)
-
-
-def test_what_cannot_be_composed_is_told(copy):
-    with pytest.raises(ExportError, match="because of the loss doubt"):
-        compose.compose(with_manifest(copy, loss={"name": "doubt"}))
-
-
-def test_a_graph_that_disagrees_is_not_put_into_the_manifest(copy, pair, monkeypatch):
-    wrong = scorer.MEASURED["cross-entropy"].replace("Neg (", "Exp (")
-    monkeypatch.setitem(scorer.MEASURED, "cross-entropy", wrong)
-    with pytest.raises(ExportError, match="differs from the original"):
-        compose.add_grid(Bundle.open(copy, device="cpu"), np.stack(pair), label=7)
-    assert "grid.onnx" not in Bundle.open(copy).manifest.files
-    assert not (copy / "grid.onnx").exists()

@@ -77,6 +77,13 @@ def relative(p, labels):
     return values - values.mean()
 
 
+def as_entropy(settings):
+    """The ONNX form of another loss."""
+    from shiftlens.plugins.losses.as_onnx import entropy
+
+    return entropy()
+
+
 GOOD = Tried(loss(cross_entropy))
 
 BREAKERS = {
@@ -91,5 +98,6 @@ BREAKERS = {
     "loss-says-whether-it-needs-labels": Tried(loss(lambda p, y: -np.log(p[range(len(p)), y] + 1e-9))),
     "loss-each-sample-alone": Tried(loss(relative)),
     "loss-any-number-of-classes": Tried(loss(lambda p, y: cross_entropy(p, y) + p[:, 2] + np.arange(len(p)))),
+    "loss-onnx-agrees": Tried(loss(cross_entropy, onnx=as_entropy)),
     "loss-leaves-its-input-alone": Tried(loss(in_place)),
 }
