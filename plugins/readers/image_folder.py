@@ -15,6 +15,7 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +39,8 @@ logger = logging.getLogger("shiftlens")
 Side = Annotated[int, Field(ge=1, le=4096)]
 
 GUESSES = (64, 32, 16)  # px: the largest that most pictures reach is taken where sizes differ and none is set
-CHUNK = 512  # pictures that are decoded before they are written
+CHUNK = 512  # pictures that are decoded before they are written...
+LARGEST_CHUNK = 64 * 2**20  # ...as long as they take no more bytes
 TRIED = 512  # turned pictures that are read the other way, to tell both accuracies
 
 
@@ -238,6 +240,8 @@ def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: Thre
     """
     part, faults = array.with_suffix(".part"), array.with_suffix(".faults")
     size = int(np.prod(form.shape))
+    _check_disk(array.parent, len(pictures) * size, len(pictures))
+    at_once = max(1, min(CHUNK, LARGEST_CHUNK // size))
     broken: dict[int, str] = {}
     with part.open("ab+") as stream, faults.open("a+", encoding="utf-8") as lines:
         if stream.tell() == 0:
@@ -250,8 +254,8 @@ def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: Thre
             number, _, why = line.partition("\t")
             if why.endswith("\n") and int(number) < done:
                 broken[int(number)] = why.strip()
-        for first in range(done, len(pictures), CHUNK):
-            chunk = pictures[first : first + CHUNK]
+        for first in range(done, len(pictures), at_once):
+            chunk = pictures[first : first + at_once]
             for place, picture in enumerate(pool.map(lambda p: decoded(p, form), chunk), first):
                 if isinstance(picture, str):
                     broken[place] = " ".join(picture.split())
@@ -272,6 +276,16 @@ def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: Thre
         os.replace(part, array)
     faults.unlink()
     return broken
+
+
+def _check_disk(folder: Path, size: int, pictures: int) -> None:
+    """Whether the decoded pictures have room."""
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise InputError(
+            f"{pictures} decoded pictures take {size / 2**30:.1f} GB on disk, and {free / 2**30:.1f} GB are free in "
+            f"{folder}: set size to fewer px, or give --out a folder on a larger disk"
+        )
 
 
 def _begin(stream: Any, count: int, form: PictureForm) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +27,10 @@ TURNED = (5, 6, 7, 8)  # EXIF orientations that swap height and width
 ORIENTATION = 0x0112
 GREY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 BITS = (8, 10, 12, 14, 16)  # of cameras and scanners that write 16-bit files
+
+
+ENORMOUS = 24_000_000  # pixels from which a picture is decoded alone, whatever the number of workers
+ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -93,7 +99,11 @@ def decoded(picture: Entry, form: PictureForm) -> Pixels | str:
 
     try:
         with Image.open(picture.path) as image:
-            pixels = np.asarray(fitted(flattened(image, form), form))  # (H, W) or (H, W, 3)
+            enormous = image.width * image.height > ENORMOUS
+            with ONE_AT_A_TIME if enormous else contextlib.nullcontext():
+                if enormous:  # a JPEG is decoded at the half, quarter or eighth that is still twice as large
+                    image.draft(None, (2 * max(form.height, form.width),) * 2)
+                pixels = np.asarray(fitted(flattened(image, form), form))  # (H, W) or (H, W, 3)
     except Exception as error:  # as above; the file is named, and left out or told
         return f"{readable(str(picture.path))}: {str(error) or type(error).__name__}"
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

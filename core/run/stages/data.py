@@ -7,10 +7,12 @@ from typing import Any
 from shiftlens.core.data.domain import check_pair
 from shiftlens.core.data.fingerprint import fingerprint, sha256_of_files
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
+from shiftlens.core.run.memory import check_memory
 
 
 def work(context: Context) -> Outcome:
     source, target = context.domain("source"), context.domain("target")
+    check_memory(source.sample_shape, source.kind)
     warnings = check_pair(source, target, context.batch_size)
     facts: dict[str, Any] = {
         "kind": source.kind,

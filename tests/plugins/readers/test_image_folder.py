@@ -17,7 +17,7 @@ from shiftlens import Host
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.host.kinds import Reader
-from shiftlens.plugins.readers import class_tree, image_folder
+from shiftlens.plugins.readers import class_tree, image_folder, pictures
 from shiftlens.plugins.readers.image_folder import ImageFolderReader, Settings
 
 
@@ -232,3 +232,45 @@ def test_workers_change_nothing(small: Path, caplog: pytest.LogCaptureFixture) -
     one = np.array(read(small, workers=1, size=12).batch(slice(None)))
     shutil.rmtree(small.parent / "scratch")
     np.testing.assert_array_equal(read(small, workers=4, size=12).batch(slice(None)), one)
+
+
+def test_an_enormous_picture_among_small_ones_is_decoded_alone(tree, monkeypatch):
+    place = tree / "cat" / "large.jpg"
+    Image.radial_gradient("L").resize((6000, 5000)).convert("RGB").save(place, quality=80)
+    decoding = []
+
+    class Alone:
+        def __enter__(self) -> None:
+            decoding.append("one")
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+    monkeypatch.setattr(pictures, "ONE_AT_A_TIME", Alone())
+    domain = read(tree, size=32)
+    assert decoding == ["one"]
+    row = domain.names.index("cat/large.jpg")
+    found = domain.batch(np.array([row]))[0, 0]
+    assert found[16, 16] < 0.1 < 0.6 < found[0, 0]
+
+
+def test_large_pictures_are_written_a_few_at_a_time(tree, monkeypatch):
+    plain = read(tree, size=64).batch(slice(None))
+    sizes = []
+    first = image_folder.decoded
+    monkeypatch.setattr(image_folder, "LARGEST_CHUNK", 3 * 3 * 65 * 64)
+    monkeypatch.setattr(image_folder, "decoded", lambda p, form: sizes.append(form.height) or first(p, form))
+    assert read(tree, size=(65, 64)).batch(slice(None)).shape == (len(plain), 3, 65, 64)
+    assert len(sizes) == len(plain)
+
+
+def test_no_room_for_the_decoded_pictures(tree, monkeypatch):
+    monkeypatch.setattr(image_folder.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 5, 5))
+    with pytest.raises(InputError, match=r"decoded pictures take .* GB on disk, and 0.0 GB are free"):
+        read(tree, size=32)
+
+
+@pytest.mark.parametrize("size", [1, (1, 7)])
+def test_one_pixel_a_side(tree, size):
+    domain = read(tree, size=size)
+    assert domain.batch(slice(None)).shape[1:] == domain.sample_shape
