@@ -16,6 +16,9 @@ from scipy import fft
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 
+SHORTEST = 3
+"""Pixels a side that second differences take."""
+
 
 def broad_measures(kind: str, x: FloatArray) -> Floats:
     """``(n, k)`` statistics of samples ``x`` ``(n, *sample)``; k depends on kind and sample shape, and may be 0."""
@@ -32,6 +35,9 @@ def broad_measures(kind: str, x: FloatArray) -> Floats:
 
 def _of_images(x: FloatArray) -> Floats:
     """``(n, C, H, W)`` in [0, 1]: light, colour, edges, frequency bands, orientation, place, blocks, flat area."""
+    missing = [(0, max(0, SHORTEST - length)) for length in x.shape[2:]]
+    if any(after for _, after in missing):  # differences need neighbours; repeated ends add none that were not there
+        x = np.pad(x, ((0, 0), (0, 0), *missing), mode="edge")
     count, channels, height, width = x.shape
     luma = _luma(x)
     flat = luma.reshape(count, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from shiftlens.core.causes import outcomes as o
 from shiftlens.core.causes import views
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
+from shiftlens.core.causes.sample_statistics import broad_measures
 from shiftlens.core.data.samples import IN_MEMORY, Samples
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.host.kinds import Factor
@@ -109,6 +111,14 @@ def test_no_more_is_decoded_at_once_than_memory_is_set_aside_for():
     assert sum(asked[:3]) == 50
     views.sight_of("image", (3, 512, 512)).samples(samples)[slice(0, 40)]
     assert max(asked) * 3 * 512 * 512 * 4 <= IN_MEMORY
+
+
+@pytest.mark.parametrize("sides", [(1, 1), (1, 2), (2, 2), (1, 40), (3, 3)])
+def test_the_smallest_images_have_finite_measures(sides):
+    x = np.random.default_rng(0).random((20, 3, *sides), dtype=np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(broad_measures("image", x)).all()
 
 
 def test_parts_hold_every_row_once_and_a_short_rest_goes_with_the_last():
