@@ -36,20 +36,21 @@ def vectors() -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def weights(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """``(16, 10)`` and ``(10,)`` of a logistic regression on half of the source."""
+    """``(16, 10)`` of a logistic regression on half of the source, fitted without intercepts: ``(10,)`` zeros."""
     from sklearn.linear_model import LogisticRegression
 
     x, y = vectors()
     rows = np.random.default_rng(seed).permutation(800)[:400]
-    model = LogisticRegression(max_iter=300).fit(x[rows], y[rows])
-    return model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32)
+    model = LogisticRegression(C=100, max_iter=1000, fit_intercept=False).fit(x[rows], y[rows])
+    return model.coef_.T.astype(np.float32), np.zeros(10, np.float32)
 
 
-def write_onnx(path: Path, seed: int = 0) -> None:
-    """The classifier; another seed makes another one."""
+def write_onnx(path: Path, seed: int = 0, good: bool = True) -> None:
+    """The classifier; another seed makes another one, and one that is not good turns the answers round."""
     from onnx import TensorProto, helper, numpy_helper, save
 
     w, b = weights(seed)
+    w = w if good else -w
     graph = helper.make_graph(
         [helper.make_node("Gemm", ["x", "w", "b"], ["logits"])],
         "linear",

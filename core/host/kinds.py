@@ -116,6 +116,8 @@ class ProvidedClassifier:
         history: one row per epoch, e.g. ``{"epoch": 1, "loss": 0.7, "held_out": 0.9}``.
         held_out: indices of the source samples that training never saw, empty where unknown.
         notes: what was decided about it that could be otherwise, in full sentences; the report warns of them.
+        reads: files that it was found to read, besides those of ``files()``, which are asked for before it is loaded.
+            When one changes, the classifier is asked for anew.
     """
 
     onnx: Path | None = None
@@ -127,6 +129,7 @@ class ProvidedClassifier:
     history: tuple[dict[str, float], ...] = ()
     held_out: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     notes: tuple[str, ...] = ()
+    reads: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,10 +50,17 @@ TRIAL_FIELDS = np.dtype([("loss", "f8"), ("loss_before", "f8"), ("label", "i8")]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a stage hands back: the files it wrote (paths inside the run directory) and small JSON facts."""
+    """What a stage hands back.
+
+    Attributes:
+        outputs: the files it wrote, as paths inside the run directory.
+        facts: small JSON values.
+        inputs: files that it was found to read only as it worked; when one changes, the stage is done again.
+    """
 
     outputs: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    inputs: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

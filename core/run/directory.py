@@ -7,7 +7,7 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -33,7 +33,7 @@ LOCK, HOLDER = ".lock", ".lock-holder"
 
 @dataclass(frozen=True)
 class Output:
-    """One file that a stage wrote: enough to see cheaply whether it is still that file."""
+    """One file that a stage wrote or read: enough to see cheaply whether it is still that file."""
 
     size: int
     modified_ns: int
@@ -48,6 +48,7 @@ class StageRecord:
         key: hash of everything the stage depended on.
         outputs: the files it wrote, by their path in the run directory.
         facts: small JSON values that later stages and the results need.
+        inputs: files that it was found to read only as it worked, by their path from the run directory.
     """
 
     stage: str
@@ -56,6 +57,7 @@ class StageRecord:
     versions: dict[str, str]
     outputs: dict[str, Output] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Output] = field(default_factory=dict)
 
     @property
     def content(self) -> str:
@@ -140,7 +142,8 @@ class Run:
         path = self.path / "stages" / f"{stage}.json"
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            raw["outputs"] = {name: Output(**out) for name, out in raw["outputs"].items()}
+            for files in ("outputs", "inputs"):
+                raw[files] = {name: Output(**out) for name, out in raw.get(files, {}).items()}
             return StageRecord(**raw)
         except FileNotFoundError:
             return None
@@ -149,23 +152,28 @@ class Run:
             return None
 
     def is_current(self, stage: str, key: str) -> bool:
-        """Whether a stage's record has this key and every file it wrote is still there, unaltered."""
+        """Whether a stage's record has this key, and every file that it wrote or read is still there, unaltered."""
         record = self.record(stage)
         if record is None or record.key != key:
             return False
-        return all(self._unaltered(name, output) for name, output in record.outputs.items())
+        return all(self._unaltered(name, file) for name, file in {**record.outputs, **record.inputs}.items())
 
     def finish(
-        self, stage: str, key: str, started: float, outputs: list[str], facts: dict[str, Any], versions: dict[str, str]
+        self,
+        stage: str,
+        key: str,
+        started: float,
+        outputs: list[str],
+        facts: dict[str, Any],
+        versions: dict[str, str],
+        inputs: Iterable[Path] = (),
     ) -> StageRecord:
-        """Write the record of a stage; ``outputs`` are paths inside the run directory."""
-        described = {}
-        for name in sorted(outputs):
-            path = self.path / name
-            status = path.stat()
-            described[name] = Output(status.st_size, status.st_mtime_ns, sha256_of(path))
+        """Write the record of a stage; ``outputs`` are paths inside the run directory, ``inputs`` of files anywhere."""
         seconds = round(time.monotonic() - started, 3)
-        record = StageRecord(stage, key, seconds, versions, described, facts)
+        here = self.path.resolve()
+        written = {name: _described(self.path / name) for name in sorted(outputs)}
+        read = {_from(here, path): _described(path) for path in sorted(set(inputs))}
+        record = StageRecord(stage, key, seconds, versions, written, facts, read)
         write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record
 
@@ -200,6 +208,19 @@ class Run:
         if status.st_size != output.size:
             return False
         return status.st_mtime_ns == output.modified_ns or sha256_of(self.path / name) == output.sha256
+
+
+def _described(path: Path) -> Output:
+    status = path.stat()
+    return Output(status.st_size, status.st_mtime_ns, sha256_of(path))
+
+
+def _from(folder: Path, path: Path) -> str:
+    """A path as seen from a folder, so that both can be moved together; absolute where there is no way to it."""
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return str(path)
 
 
 def _told(holder: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from shiftlens.plugins.classifiers.brought import (
     normalised,
     provide_module,
 )
-from shiftlens.plugins.classifiers.user_module import file_of, load
+from shiftlens.plugins.classifiers.opened import Opened
+from shiftlens.plugins.classifiers.user_module import file_of, load, remember
 
 logger = logging.getLogger("shiftlens")
 
@@ -42,6 +44,11 @@ class Settings(BroughtSettings):
         default=Path(),
         description="folder where the module stands, unless it is installed; left out: that of the settings file",
     )
+    depends: tuple[Path, ...] = Field(
+        default=(),
+        description="files and folders that it reads, such as its weights; what Python opens beside the module while "
+        "it loads and is called is known without",
+    )
 
 
 class PythonCallable:
@@ -51,26 +58,38 @@ class PythonCallable:
         self.settings = settings
 
     def files(self) -> list[Path]:
-        """The module's file; none where the module cannot be found (yet)."""
+        """The module's file, where it can be found (yet), and what is named under ``depends``."""
         file = file_of(self.settings.path.partition(":")[0], self.settings.folder)
-        return [] if file is None else [file]
+        return [*([] if file is None else [file]), *_all_files(self.settings.depends)]
 
     def __call__(self, source: Domain, job: Job) -> ProvidedClassifier:
         """An ONNX file in ``job.folder`` for a torch module, a function for anything else."""
         settings = self.settings
         name = f"the classifier {settings.path}"
         logger.info("%s is called", name)  # whoever ends the process, as C code can, is the last in log.txt
-        classifier = made(settings.path, imported(settings.path, settings.folder))
+        module = settings.path.partition(":")[0]
+        file = file_of(module, settings.folder)
+        opened = Opened((settings.folder, *([file.parent] if file else [])), leave_out=job.folder)
+        with opened.listening():
+            found = imported(settings.path, settings.folder)
+            classifier = made(settings.path, found)
+        named = [
+            *_all_files(settings.depends),
+            *_named(found, file),
+            *(_named(classifier, file) if classifier is not found else []),
+        ]
         if is_module(classifier):
-            return provide_module(name, classifier.to("cpu").eval(), settings, source, job)
+            provided = provide_module(name, classifier.to("cpu").eval(), settings, source, job)
+            return replace(provided, reads=tuple(remember(module, settings.folder, [*named, *opened.files])))
         if not callable(classifier):
             raise ClassifierError(
                 f"{name} gives a {type(classifier).__name__}; it must give a torch module or a function"
             )
         check_normalise(settings.normalise, source)
-        run = normalised(guarded(name, classifier), settings.normalise)
+        run = normalised(guarded(name, opened.while_called(classifier)), settings.normalise)
         check_outputs(name, run, source)
         return ProvidedClassifier(
+            reads=tuple(remember(module, settings.folder, [*named, *opened.files])),
             function=run,
             why_no_onnx=f"{settings.path} is a Python function, not a torch module",
             output=settings.output,
@@ -123,6 +142,37 @@ def made(path: str, found: Any) -> Any:
             return found()
     except (Exception, SystemExit) as error:  # the user's own code
         raise ClassifierError(f"classifier: {path}() failed: {first_line(error)}") from error
+
+
+def _named(found: Any, file: Path | None) -> list[Path]:
+    """The files that a callable names itself by a method or an attribute ``files()``, from its module's folder."""
+    tell = getattr(found, "files", None)
+    if not callable(tell) or inspect.isclass(found):
+        return []
+    try:
+        told = [Path(path) for path in tell()]
+    except (Exception, SystemExit) as error:  # the user's own code
+        raise ClassifierError(
+            f"classifier: its files() failed: {first_line(error)}; it gives a list of paths"
+        ) from error
+    folder = Path.cwd() if file is None else file.parent
+    return _all_files(tuple(folder / path for path in told))
+
+
+def _all_files(paths: tuple[Path, ...]) -> list[Path]:
+    """The files themselves, and those in folders.
+
+    Raises:
+        ClassifierError: one is not there.
+    """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise ClassifierError(f"classifier: it depends on {', '.join(missing)}, which is not there")
+    return [
+        file
+        for path in paths
+        for file in (sorted(inner for inner in path.rglob("*") if inner.is_file()) if path.is_dir() else [path])
+    ]
 
 
 def is_module(value: Any) -> bool:

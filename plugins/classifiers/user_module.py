@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -30,12 +31,52 @@ def file_of(module: str, folder: Path) -> Path | None:
 
 
 def load(module: str, folder: Path) -> ModuleType:
-    """Import a module; what it raises comes through."""
+    """Import a module; what it raises comes through.
+
+    One that this process has loaded before is loaded anew where a file that it read has changed since.
+    """
     if _beside(module, folder) is None:
         return importlib.import_module(module)
+    if any(_state(file) != state for file, state in _READ.get((module, folder), {}).items()):
+        _unload(folder)
+        del _READ[module, folder]
+    before = set(sys.modules)
     top, *rest = module.split(".")
     with _searched_last(folder):
-        return importlib.import_module(".".join([_top(top, folder), *rest]))
+        found = importlib.import_module(".".join([_top(top, folder), *rest]))
+    remember(module, folder, [file for name, file in _own(folder) if name not in before])
+    return found
+
+
+_READ: dict[tuple[str, Path], dict[Path, tuple[int, int]]] = {}
+
+
+def remember(module: str, folder: Path, read: Iterable[Path]) -> list[Path]:
+    """Note files that a module read while it was loaded and called, as they are now; returns all noted so far."""
+    noted = _READ.setdefault((module, folder), {})
+    for file in read:
+        noted.setdefault(file, _state(file))
+    return sorted(noted)
+
+
+def _own(folder: Path) -> list[tuple[str, Path]]:
+    """Names and files of the modules loaded that stand in a folder, but not in an environment that lies there."""
+    inside, installed = os.path.join(folder, ""), f"{os.sep}site-packages{os.sep}"
+    files = [(name, getattr(module, "__file__", None)) for name, module in list(sys.modules.items())]
+    return [(name, Path(file)) for name, file in files if file and file.startswith(inside) and installed not in file]
+
+
+def _unload(folder: Path) -> None:
+    for name, _ in _own(folder):
+        del sys.modules[name]
+
+
+def _state(file: Path) -> tuple[int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_size, status.st_mtime_ns
 
 
 def _beside(module: str, folder: Path) -> Path | None:

@@ -40,7 +40,7 @@ def work(context: Context) -> Outcome:
         sha256 = sha256_of(bundled)
     else:
         logger.warning("the classifier cannot be exported to ONNX: this run works, its bundle will hold no classifier")
-        sha256 = sha256_of_files(context.classifier_files())
+        sha256 = sha256_of_files([*context.classifier_files(), *provided.reads])
     if len(provided.held_out):
         outputs.append(context.run.arrays.save("classifier-held-out", np.asarray(provided.held_out, dtype=np.int64)))
     facts: dict[str, Any] = {
@@ -55,7 +55,7 @@ def work(context: Context) -> Outcome:
         "sha256": sha256,
         "warnings": warnings,
     }
-    return Outcome(outputs, facts)
+    return Outcome(outputs, facts, list(provided.reads))
 
 
 def _probe(context: Context, provided: ProvidedClassifier, x: FloatArray) -> FloatArray:
