@@ -101,7 +101,7 @@ def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
 @click.option("--classifier", help="A .onnx, .pt2 or .pt file, or package.module:callable; trained here when left out.")
 def init(folder: Path, source: Path, target: Path, classifier: str | None) -> None:
     """Look at the data and write a commented analysis.yaml that runs as it is."""
-    from shiftlens.core.config.init import write_settings
+    from shiftlens.core.commands.init import write_settings
     from shiftlens.core.host.host import Host
 
     written = write_settings(folder, source, target, classifier, Host())

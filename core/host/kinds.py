@@ -71,9 +71,33 @@ def claims_nothing(raw: Mapping[str, Any], base: Path) -> bool:
     return False
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """Settings that a reader proposes for two domains, for `shiftlens init` to write.
+
+    Attributes:
+        source, target: settings by their keys, besides the path; a ``path`` here takes its place.
+        notes: why they are so, in full sentences, for comments.
+        questions: what only a person can answer; the settings hold the likeliest answer until then.
+    """
+
+    source: Mapping[str, Any] = field(default_factory=dict)
+    target: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    questions: tuple[str, ...] = ()
+
+
+def proposes_nothing(source: Path, target: Path) -> Proposal:
+    """The default ``proposes``: a path is all that is needed."""
+    return Proposal()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reader(Component):
     """Reads a domain. The worker follows `ReaderWorker`.
+
+    ``proposes(source, target)`` looks at the files or folders of both domains and tells `shiftlens init` which settings
+    they need; it may raise an `InputError`.
 
     ``claims(raw, base)`` answers whether this reader fits settings that name none; ``base`` is the folder that
     relative paths start from. It must not raise and should look no further than names and suffixes.
@@ -81,6 +105,7 @@ class Reader(Component):
 
     kind: ClassVar[str] = "reader"
     claims: Callable[[Mapping[str, Any], Path], bool] = claims_nothing
+    proposes: Callable[[Path, Path], Proposal] = proposes_nothing
 
 
 class ReaderWorker(Protocol):

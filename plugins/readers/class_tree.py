@@ -128,10 +128,14 @@ def holds(raw: Mapping[str, Any], base: Path, suffixes: tuple[str, ...]) -> bool
     try:
         if "path" not in raw or not root.is_dir():
             return False
-        files = (path for path in _walk(root, ()) if path.name.lower().endswith(suffixes))
-        return any(islice(files, 1))
+        return any(islice(files_of(root, suffixes), 1))
     except OSError:
         return False
+
+
+def files_of(root: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
+    """The files below a folder that have one of these suffixes."""
+    return (path for path in _walk(root, ()) if path.name.lower().endswith(suffixes))
 
 
 def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:

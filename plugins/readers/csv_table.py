@@ -10,6 +10,7 @@ import csv
 import math
 from array import array
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,28 @@ from pydantic import Field
 
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError
-from shiftlens.core.host.kinds import Reader
+from shiftlens.core.host.kinds import Proposal, Reader
 from shiftlens.plugins.readers import table
+from shiftlens.plugins.readers.columns import as_number, converter
+from shiftlens.plugins.readers.table_proposal import Cells, propose
+from shiftlens.plugins.readers.text import AS_CP1252
 
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = ",;\t"
+LOOKED_AT = 20_000  # rows by which `shiftlens init` tells what a column is
+
+Rows = Iterator[tuple[int, list[str]]]
 
 
 class Settings(table.TableSettings):
     """Settings of the csv reader."""
 
-    path: Path = Field(description=".csv or .tsv with a header and one sample per row")
+    path: Path = Field(description=".csv or .tsv with one sample per row")
+    header: bool | None = Field(
+        None,
+        description="whether the first line names the columns; without one they are column-0, column-1, ...; left out: "
+        "it does unless it holds numbers only",
+    )
 
 
 class CsvReader:
@@ -48,12 +60,11 @@ class CsvReader:
         (path,) = self.files()
         settings = self.settings
         rows = rows_of(path)
-        _, names = next(rows, (0, []))
-        if not names:
-            raise InputError(f"{path} is empty; give a file with a header and a row for each sample")
+        names, rows = names_of(rows, settings.header, path)
         found = table.roles(names, settings, path)
-        places = [names.index(name) for name in found.values]
-        place_of_label = None if found.label is None else names.index(found.label)
+        place_of = {name: place for place, name in enumerate(names)}
+        places = [(place_of[name], converter(found.column(name))) for name in found.values]
+        place_of_label = None if found.label is None else place_of[found.label]
         present: dict[str, set[str]] = {name: set() for name in settings.where}
         values, labels, lines = array("f"), [], []
         mistakes = table.Mistakes(path)
@@ -61,15 +72,15 @@ class CsvReader:
             if len(row) != len(names):
                 mistakes.add(f"line {line}: {len(row)} cells, and {len(names)} columns in the header")
                 continue
-            if not self._wants(row, names, present):
+            if not self._wants(row, place_of, present):
                 continue
             lines.append(line)
             if place_of_label is not None:
                 labels.append(row[place_of_label].strip())
                 if not labels[-1]:
                     mistakes.add(f"line {line}, column {found.label}: the label is missing")
-            for place in places:
-                values.append(as_number(row[place]))
+            for place, convert in places:
+                values.append(convert(row[place]))
                 if not math.isfinite(values[-1]):
                     mistakes.add(f"line {line}, column {names[place]}: {table.wrong_number(row[place])}")
         mistakes.check()
@@ -83,23 +94,46 @@ class CsvReader:
             settings,
         )
 
-    def _wants(self, row: list[str], names: list[str], present: dict[str, set[str]]) -> bool:
+    def _wants(self, row: list[str], place_of: dict[str, int], present: dict[str, set[str]]) -> bool:
         """Whether the filter lets a row pass; what stands in its columns is noted in ``present``."""
-        cells = {name: row[names.index(name)].strip() for name in self.settings.where}
+        cells = {name: row[place_of[name]].strip() for name in self.settings.where}
         for name, cell in cells.items():
             if len(present[name]) < table.NAMED:
                 present[name].add(cell)
         return all(table.is_wanted(cells[name], wanted) for name, wanted in self.settings.where.items())
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line number and cells of every row that is not blank, the header first.
+def names_of(rows: Rows, header: bool | None, path: Path) -> tuple[list[str], Rows]:
+    """The names of the columns, and the rows of data.
+
+    Raises:
+        InputError: the file is empty.
+    """
+    line, first = next(rows, (0, []))
+    if not first:
+        raise InputError(f"{path} is empty; give a file with a header and a row for each sample")
+    if header is False or (header is None and is_data(first)):
+        return [f"column-{place}" for place in range(len(first))], chain([(line, first)], rows)
+    return first, rows
+
+
+def is_data(row: list[str]) -> bool:
+    """Whether a row holds nothing but numbers, and not those that columns are counted with."""
+    if [cell.strip() for cell in row] in ([str(i) for i in range(len(row))], [str(i + 1) for i in range(len(row))]):
+        return False
+    return all(math.isfinite(as_number(cell)) for cell in row)
+
+
+def rows_of(path: Path) -> Rows:
+    """Line number and cells of every row that is not blank, the header first; bytes that are not UTF-8 are cp1252.
 
     Raises:
         InputError: the file is no text, or its quotes do not close.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with path.open("rb") as raw:
+            encoding = "utf-16" if raw.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with path.open(encoding=encoding, errors=AS_CP1252, newline="") as stream:
             header = stream.readline()
             stream.seek(0)
             rows = csv.reader(stream, delimiter=max(DELIMITERS, key=header.count), strict=True)
@@ -116,13 +150,18 @@ def rows_of(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def as_number(cell: str) -> float:
-    """The number in a cell; NaN where there is none, infinite beyond float32."""
-    try:
-        number = float(cell)
-    except ValueError:
-        return math.nan
-    return number if abs(number) < 3.4e38 else math.inf
+def cells_of(path: Path) -> Cells:
+    """The first rows of a file, by columns, for a look at them."""
+    rows = rows_of(path)
+    names, rows = names_of(rows, None, path)
+    headerless = names[0] == "column-0"
+    few = [row for _, row in islice(rows, LOOKED_AT) if len(row) == len(names)]
+    columns = {name: [row[place].strip() for row in few] for place, name in enumerate(names)}
+    return Cells(columns, len(few), headerless=headerless)
+
+
+def _proposes(source: Path, target: Path) -> Proposal:
+    return propose(source, target, cells_of)
 
 
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
@@ -135,4 +174,5 @@ READER = Reader(
     settings=Settings,
     build=CsvReader,
     claims=_claims,
+    proposes=_proposes,
 )

@@ -30,8 +30,9 @@ from shiftlens.core.data.domain import Domain, Otherwise
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
-from shiftlens.core.host.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
 from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, skipped
+from shiftlens.plugins.readers.folder_proposal import propose
 from shiftlens.plugins.readers.pictures import SUFFIXES, PictureForm, PictureHeader, bits_of, decoded, header_of
 
 logger = logging.getLogger("shiftlens")
@@ -307,6 +308,11 @@ def as_shares(stored: AnyArray) -> FloatArray:
     return stored.astype(np.float32) * np.float32(1 / 255)
 
 
+def _proposes(source: Path, target: Path) -> Proposal:
+    """Which part of a data set is read, where folders such as train and val stand above the classes; and how EXIF."""
+    return propose(source, target, SUFFIXES)
+
+
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
     return holds(raw, base, SUFFIXES)
 
@@ -317,4 +323,5 @@ READER = Reader(
     settings=Settings,
     build=ImageFolderReader,
     claims=_claims,
+    proposes=_proposes,
 )

@@ -5,9 +5,10 @@ is copied once into the scratch folder as ``.npy``, under a name that holds the 
 
 What the shapes mean, where ``kind`` and ``layout`` are left to ``auto``:
 
-- two axes are a series ``(N, T)``; vectors ``(N, F)`` need ``kind: tabular``;
+- two axes are a series ``(N, T)``; vectors ``(N, F)`` need ``kind: tabular``, or an array ``columns`` with their names;
 - three axes are grey images ``(N, H, W)`` where both sides have at least 8 values, neither is more than four times
-  the other, and the values are uint8, or lie in [0, 1]; otherwise a series ``(N, C, T)``;
+  the other, and the values are uint8, or lie in [0, 1]; with sides like these and other values they are asked about;
+  otherwise a series ``(N, C, T)``;
 - four axes are images; the channels are the axis that has 1, 3 or 4 entries, else the shorter one, and where both
   would do the first.
 """
@@ -31,7 +32,9 @@ from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.files import whole
-from shiftlens.core.host.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
+from shiftlens.plugins.readers.npz_names import archive_names
+from shiftlens.plugins.readers.text import decoded
 
 logger = logging.getLogger("shiftlens")
 
@@ -49,6 +52,11 @@ class Settings(ComponentSettings):
     )
     layout: Literal["auto", "channels-first", "channels-last"] = Field(
         "auto", description="where the channels stand; auto: the axis of 1, 3 or 4, and first for series"
+    )
+    white: float | None = Field(
+        None,
+        gt=0,
+        description="of images: the value that is white, such as 255 or 4095; left out: 255 for uint8, or 1",
     )
     x: str = Field("x", description="name of the samples' array in an .npz")
     y: str = Field("y", description="name of the labels' array in an .npz; it may be missing from a target")
@@ -95,19 +103,21 @@ class NpzReader:
         settings = self.settings
         if self.path.suffix.lower() == ".npz":
             archive = Archive(self.path, scratch)
-            x = archive.get(settings.x, "x")
-            y = archive.labels(settings.y, settings.x) if settings.labels is None else None
+            samples, labels = archive_names(list(archive.members), settings.x, settings.y, self.path)
+            x = archive.get(samples, "x")
+            y = archive.labels(labels, samples) if settings.labels is None else None
             names = archive.get("names", "names") if "names" in archive.members else None
             columns = archive.get("columns", "columns") if "columns" in archive.members else None
         else:
-            x, y, names, columns = _mapped(self.path, self.path), None, None, None
+            x, y, names, columns = mapped(self.path, self.path), None, None, None
         if settings.labels is not None:
-            y = _mapped(settings.labels, settings.labels)
+            y = mapped(settings.labels, settings.labels)
         where = str(self.path)
         if x.ndim == 0 or len(x) == 0:
             raise InputError(f"{where} holds no samples (its x has shape {x.shape})")
-        kind = _kind(x, settings.kind, where)
-        decode = _decode(x, kind, settings.layout, where)
+        wanted = "tabular" if settings.kind == "auto" and columns is not None and x.ndim == 2 else settings.kind
+        kind = _kind(x, wanted, settings.white, where)
+        decode = _decode(x, kind, settings.layout, settings.white, where)
         return Domain(
             stored=x,
             sample_shape=decode.sample_shape,
@@ -139,7 +149,7 @@ class Archive:
                 f'{self.path} holds no array "{name}"; {near_miss(name, known)}there are: {_listed(known)}. '
                 f"Say which one it is with {setting}: NAME"
             )
-        return _mapped(self._copy(name), f"{self.path}, array {name}")
+        return mapped(self._copy(name), f"{self.path}, array {name}")
 
     def labels(self, name: str, x: str) -> AnyArray | None:
         """The labels; None where the default name is not there, for the target may have none."""
@@ -177,7 +187,7 @@ class Archive:
         return copy
 
 
-def _mapped(path: Path, where: object) -> AnyArray:
+def mapped(path: Path, where: object) -> AnyArray:
     """A ``.npy`` as a memory-mapped array."""
     try:
         array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -193,11 +203,11 @@ def _mapped(path: Path, where: object) -> AnyArray:
     return array
 
 
-def _kind(x: AnyArray, wanted: str, where: str) -> str:
+def _kind(x: AnyArray, wanted: str, white: float | None, where: str) -> str:
     """What a sample is, by the setting or by shape and values, checked against the number of axes."""
     axes = {"image": (3, 4), "series": (2, 3), "tabular": (2,)}
     if wanted == "auto":
-        kind = {2: "series", 4: "image"}.get(x.ndim) or ("image" if _looks_like_images(x) else "series")
+        kind = {2: "series", 4: "image"}.get(x.ndim) or _kind_of_three(x, white, where)
     else:
         kind = wanted
     if x.ndim not in axes[kind] or 0 in x.shape:
@@ -207,27 +217,57 @@ def _kind(x: AnyArray, wanted: str, where: str) -> str:
         )
     if x.dtype.kind not in "buif":
         raise InputError(f"{where} holds samples of type {x.dtype}; they must be numbers")
-    if kind == "image" and x.dtype.kind in "iu" and x.dtype != np.uint8:
+    if kind == "image" and x.dtype.kind in "iu" and x.dtype != np.uint8 and white is None:
         raise InputError(
-            f"{where} holds images of type {x.dtype}; save them as uint8 (0 to 255), or as float32 from 0 to 1"
+            f"{where} holds images of type {x.dtype}, the largest value being {largest_of(x):g}; say which value is "
+            f"white with white: {usual_white(largest_of(x)):g} in the settings of both readers, or save them as uint8 "
+            "(0 to 255)"
         )
     return kind
 
 
-def _looks_like_images(x: AnyArray) -> bool:
-    """Whether ``(N, A, B)`` are grey images rather than series of A channels."""
-    if x.ndim != 3:
-        return False
-    short, long = sorted(x.shape[1:])
-    if short < 8 or long > 4 * short:
-        return False
+def _kind_of_three(x: AnyArray, white: float | None, where: str) -> str:
+    """Whether ``(N, A, B)`` are grey images or series of A channels.
+
+    Raises:
+        InputError: the sides are those of images and the values are not: both could be meant.
+    """
+    if x.ndim != 3 or not has_sides_of_images(x.shape):
+        return "series"
     some = np.asarray(x[:LOOKED_AT])
-    return x.dtype in (np.uint8, np.bool_) or bool(x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1)
+    shares = x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1
+    if white is not None or x.dtype in (np.uint8, np.bool_) or shares:
+        return "image"
+    if x.dtype.kind not in "iuf" or some.min() < 0:
+        return "series"
+    low, high = float(np.nanmin(some)), largest_of(x)
+    raise InputError(
+        f"{where} holds {x.dtype} values from {low:g} to {high:g} in an array of shape {x.shape}: grey images, or "
+        f"series of {x.shape[1]} channels? Set kind: image and white: {usual_white(high):g} in the settings of both "
+        "readers, or kind: series"
+    )
 
 
-def _decode(x: AnyArray, kind: str, layout: str, where: str) -> Decode:
+def has_sides_of_images(shape: tuple[int, ...]) -> bool:
+    """Whether the last two axes of ``(N, A, B)`` could be those of a picture."""
+    short, long = sorted(shape[1:])
+    return short >= 8 and long <= 4 * short
+
+
+def largest_of(x: AnyArray) -> float:
+    """The largest value of some samples, evenly spread."""
+    some = np.linspace(0, len(x) - 1, min(len(x), 16 * LOOKED_AT)).astype(np.int64)
+    return float(np.nanmax(np.asarray(x[some], dtype=np.float64))) if x.size else 0.0
+
+
+def usual_white(largest: float) -> float:
+    """The usual value of white that a largest one speaks of."""
+    return next((white for white in (1.0, 16.0, 255.0, 1023.0, 4095.0, 65535.0) if largest <= white), largest)
+
+
+def _decode(x: AnyArray, kind: str, layout: str, white: float | None, where: str) -> Decode:
     """How a batch becomes float32 samples with the channels first."""
-    scale = 1 / 255 if kind == "image" and x.dtype == np.uint8 else 1.0
+    scale = 1 / (white or (255.0 if x.dtype == np.uint8 else 1.0)) if kind == "image" else 1.0
     shape: tuple[int, ...] = x.shape[1:]
     if kind == "tabular":
         return Decode(shape, False, scale)
@@ -257,8 +297,10 @@ def _as_labels(y: AnyArray, count: int, where: str) -> npt.NDArray[np.str_]:
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    if y.ndim == 2 and y.dtype.kind in "buif" and set(np.unique(y).tolist()) <= {0, 1} and (y.sum(axis=1) == 1).all():
+        y = y.argmax(axis=1)  # one-hot rows, as Keras makes them
     if y.ndim != 1:
-        hint = "; for one-hot rows save y.argmax(axis=1)" if y.ndim == 2 else ""
+        hint = "; a sample of several labels at once (multi-label) cannot be judged" if y.ndim == 2 else ""
         raise InputError(f"{where}: the labels have shape {y.shape}, not (N,){hint}")
     if len(y) != count:
         raise InputError(f"{where}: there are {count} samples and {len(y)} labels; give one label per sample")
@@ -269,7 +311,7 @@ def _as_labels(y: AnyArray, count: int, where: str) -> npt.NDArray[np.str_]:
     if y.dtype.kind == "b":
         y = y.astype(np.int64)
     if y.dtype.kind == "S":
-        y = np.char.decode(y, "utf-8")
+        y = np.array([decoded(label) for label in y.tolist()])
     if y.dtype.kind not in "iuU":
         raise InputError(f"{where}: the labels are of type {y.dtype}; give integers or class names")
     return y.astype(np.str_)
@@ -292,6 +334,12 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
+def _proposes(source: Path, target: Path) -> Proposal:
+    from shiftlens.plugins.readers.npz_proposal import propose
+
+    return propose(source, target)
+
+
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
     return str(raw.get("path", "")).lower().endswith(SUFFIXES)
 
@@ -302,4 +350,5 @@ READER = Reader(
     settings=Settings,
     build=NpzReader,
     claims=_claims,
+    proposes=_proposes,
 )

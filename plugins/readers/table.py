@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.host.kinds import ComponentSettings
+from shiftlens.plugins.readers.columns import INDEX, MISSING, Column, Kind
 
 logger = logging.getLogger("shiftlens")
 
@@ -33,7 +35,12 @@ class TableSettings(ComponentSettings):
     label: str | None = Field(
         None, description="name of the column of labels; left out: label, class, y or target, where there is one"
     )
-    columns: tuple[str, ...] | None = Field(None, description="names of the columns of values; left out: all others")
+    columns: tuple[str, ...] | dict[str, Kind | Column] | None = Field(
+        None,
+        description="the columns of values, in their order: a list of names, or a plan that says what each is, as "
+        "`shiftlens init` writes it, e.g. {age: number, member: true-false, since: date, city: {as: category, values: "
+        "[Bern, Rome]}, income: {as: number, missing: 40.5}}; left out: all others, as numbers",
+    )
     ignore: tuple[str, ...] = Field((), description="names of columns that are no values, such as an id or a date")
     kind: Literal["tabular", "series"] = Field(
         "tabular", description="tabular: each row is a vector; series: the columns are the time steps of one channel"
@@ -50,38 +57,65 @@ class Roles:
 
     label: str | None
     values: tuple[str, ...]
+    plan: Mapping[str, Column] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def column(self, name: str) -> Column:
+        """What a column of values is."""
+        return self.plan.get(name, Column())
 
 
-def roles(names: Sequence[str], settings: TableSettings, path: Path) -> Roles:
+def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequence[str] = ()) -> Roles:
     """Find the columns that the settings speak of.
+
+    Args:
+        index: columns of which the file itself says that they count its rows.
 
     Raises:
         InputError: a column is not there, is there twice, or none is left for the values.
     """
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    counts = Counter(names)
+    twice = sorted(name for name, count in counts.items() if name and count > 1)
     if twice:
         raise InputError(f"{path} has more than one column {_quoted(twice)}; give each column its own name")
+    plan = _plan(settings)
     spoken_of: dict[str, Iterable[str]] = {
         "label": [settings.label] if settings.label else [],
-        "columns": settings.columns or (),
+        "columns": [name for name in settings.columns or () if plan.get(name, Column()).as_ != "ignore"],
         "ignore": settings.ignore,
         "where": settings.where,
     }
     for setting, wanted in spoken_of.items():
         for name in wanted:
-            if name not in names:
+            if name not in counts:
                 raise InputError(
                     f'{path} has no column "{name}", which the setting {setting} names; {near_miss(name, names)}'
                     f"there are: {', '.join(filter(None, names))}"
                 )
     label = settings.label or _guessed_label(names, settings, path)
-    taken = {label, *settings.ignore, *settings.where, ""}  # a column without a name is a counter that was saved along
-    values = settings.columns or tuple(name for name in names if name not in taken)
+    notes: list[str] = []
+    if settings.columns is not None:
+        values = tuple(name for name in settings.columns if plan.get(name, Column()).as_ != "ignore")
+    else:
+        taken = {label, *settings.ignore, *settings.where}
+        counters = [name for name in names if name not in taken and (INDEX.fullmatch(name) or name in index)]
+        if counters:
+            notes.append(f"{_quoted(counters)} in {path} counts the rows, is no value, and is left out.")
+        values = tuple(name for name in names if name not in taken and name not in counters)
     if label in values:
         raise InputError(f'{path}: the column "{label}" is named as a label and as a value; take it out of columns')
     if not values:
         raise InputError(f"{path} has no columns of values, only {', '.join(names)}; name them with columns")
-    return Roles(label, values)
+    return Roles(label, values, plan, tuple(notes))
+
+
+def _plan(settings: TableSettings) -> dict[str, Column]:
+    """What the settings say of each column."""
+    if not isinstance(settings.columns, dict):
+        return {}
+    return {
+        name: column if isinstance(column, Column) else Column(as_=column) for name, column in settings.columns.items()
+    }
 
 
 def _guessed_label(names: Sequence[str], settings: TableSettings, path: Path) -> str | None:
@@ -112,6 +146,7 @@ def table(
         labels=None if labels is None else _as_labels(labels),
         names=tuple(names),
         columns=() if series else found.values,
+        notes=found.notes,
     )
 
 
@@ -162,15 +197,16 @@ class Mistakes:
         cells = "1 cell" if self.total == 1 else f"{self.total} cells"
         more = [f"and {self.total - len(self.lines)} more"] if self.total > len(self.lines) else []
         raise InputError(
-            f"{self.path} has {cells} that cannot be used; fill or correct them, leave the rows out, or name columns "
-            "that are no values with ignore:\n  " + "\n  ".join(self.lines + more)
+            f"{self.path} has {cells} that cannot be used; fill or correct them, leave the rows out, name columns "
+            "that are no values with ignore, or say with columns what they are (`shiftlens init` writes such a plan):"
+            "\n  " + "\n  ".join(self.lines + more)
         )
 
 
 def wrong_number(text: str) -> str:
     """What is wrong with a cell that is not a finite number in float32."""
     text = text.strip()
-    if text.lower() in ("", "na", "n/a", "nan", "null", "none", "?"):
+    if text.lower() in MISSING:
         return f"the value is missing ({text})" if text else "the value is missing"
     try:
         float(text)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 import os
+
+AS_CP1252 = "shiftlens-cp1252"
+"""Name of the way in which a text file's bytes that are not UTF-8 are read: as what Windows in the West wrote."""
+
+
+def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return decoded(error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(AS_CP1252, _as_cp1252)
 
 
 def decoded(raw: bytes) -> str:

@@ -18,7 +18,7 @@ import wave
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,8 +30,9 @@ from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
-from shiftlens.core.host.kinds import ComponentSettings, Reader
+from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
 from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, listed, skipped
+from shiftlens.plugins.readers.folder_proposal import propose
 from shiftlens.plugins.readers.text import readable
 
 logger = logging.getLogger("shiftlens")
@@ -312,6 +313,29 @@ def fitted(values: FloatArray, shape: tuple[int, int], keep: str) -> FloatArray:
     return padded
 
 
+def _proposes(source: Path, target: Path) -> Proposal:
+    """Which part of a data set is read, and one rate where the files have several."""
+    proposal = propose(source, target, SUFFIXES)
+    rates: Counter[int] = Counter()
+    for root, settings in ((source, proposal.source), (target, proposal.target)):
+        root = Path(settings.get("path", root))
+        for sound in entries(root, SUFFIXES, "sounds", split=settings.get("split")).entries:
+            header = header_of(sound)
+            if isinstance(header, Header):
+                rates[header.rate] += 1
+    if len(rates) < 2:
+        return proposal
+    kinds = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
+    note = f"The sounds have several rates ({kinds}); all are resampled to {min(rates)} Hz."
+    same = {"rate": min(rates)}
+    return replace(
+        proposal,
+        source={**proposal.source, **same},
+        target={**proposal.target, **same},
+        notes=(*proposal.notes, note),
+    )
+
+
 def _claims(raw: Mapping[str, Any], base: Path) -> bool:
     return holds(raw, base, SUFFIXES)
 
@@ -322,4 +346,5 @@ READER = Reader(
     settings=Settings,
     build=WavFolderReader,
     claims=_claims,
+    proposes=_proposes,
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shiftlens.core.config.settings import Settings as Settings
     from shiftlens.core.config.settings import load_settings as load_settings
     from shiftlens.core.data.domain import Domain as Domain
+    from shiftlens.core.data.domain import Otherwise as Otherwise
     from shiftlens.core.data.scoring import UNLABELLED as UNLABELLED
     from shiftlens.core.data.scoring import Scores as Scores
     from shiftlens.core.errors import ExportError as ExportError
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import Observer as Observer
     from shiftlens.core.host.kinds import ObserverWorker as ObserverWorker
     from shiftlens.core.host.kinds import Pair as Pair
+    from shiftlens.core.host.kinds import Proposal as Proposal
     from shiftlens.core.host.kinds import ProvidedClassifier as ProvidedClassifier
     from shiftlens.core.host.kinds import Reader as Reader
     from shiftlens.core.host.kinds import ReaderWorker as ReaderWorker
@@ -76,7 +78,7 @@ TO_RUN = {
 """Where the names live with which analyses are run."""
 
 FOR_PLUGINS = {
-    "shiftlens.core.data.domain": ("Domain",),
+    "shiftlens.core.data.domain": ("Domain", "Otherwise"),
     "shiftlens.core.data.scoring": ("UNLABELLED", "Scores"),
     "shiftlens.core.errors": ("ExportError", "InputError", "PluginError", "ShiftlensError", "TrainingError"),
     "shiftlens.core.host.hookspecs": ("hookimpl",),
@@ -101,6 +103,7 @@ FOR_PLUGINS = {
         "Observer",
         "ObserverWorker",
         "Pair",
+        "Proposal",
         "ProvidedClassifier",
         "Reader",
         "ReaderWorker",

@@ -154,7 +154,7 @@ def test_mistakes_are_named_with_the_next_step(tmp_path: Path) -> None:
     assert 'did you mean "images"' in wrong(tmp_path, {"images": x}, x="image")
     assert "y: NAME" in wrong(tmp_path, {"x": x, "label": y}, y="labels")
     assert "6 samples and 5 labels" in wrong(tmp_path, {"x": x, "y": y[:5]})
-    assert "argmax" in wrong(tmp_path, {"x": x, "y": np.eye(6)})
+    assert "multi-label" in wrong(tmp_path, {"x": x, "y": np.eye(6) + np.eye(6)[::-1]})
     assert "not whole" in wrong(tmp_path, {"x": x, "y": y + 0.5})
     assert "not whole" in wrong(tmp_path, {"x": x, "y": np.full(6, np.nan)})
     assert "no samples" in wrong(tmp_path, {"x": x[:0]})

@@ -12,7 +12,7 @@ from PIL import Image
 from realdata import cifar, data_file, digits
 
 from shiftlens import Host, load_settings
-from shiftlens.core.config.init import write_settings
+from shiftlens.core.commands.init import write_settings
 from shiftlens.core.errors import InputError
 
 HOST = Host()
@@ -76,9 +76,8 @@ def test_an_unlabelled_target_gets_a_loss_that_needs_no_labels(tmp_path: Path) -
         write_settings(tmp_path, saved(tmp_path / "before.npz"), tmp_path / "after.npz", None, HOST), HOST
     )
     assert not settings.loss.component.needs_labels  # type: ignore[attr-defined]
-    with pytest.raises(InputError, match="bring one with --classifier"):
-        write_settings(tmp_path / "other", tmp_path / "after.npz", tmp_path / "after.npz", None, HOST)
-    assert not (tmp_path / "other").exists()
+    written = write_settings(tmp_path / "other", tmp_path / "after.npz", tmp_path / "after.npz", None, HOST)
+    assert "# QUESTION: the source has no labels to train a classifier on" in written.read_text()
 
 
 def test_a_classifier_that_was_brought_along(tmp_path: Path) -> None:
@@ -96,7 +95,7 @@ def test_a_classifier_that_was_brought_along(tmp_path: Path) -> None:
         write_settings(tmp_path / "c", source, source, str(tmp_path / "net.h5"), HOST)
 
 
-def test_oddities_stand_in_the_file_and_faults_are_errors(tmp_path: Path) -> None:
+def test_oddities_and_questions_stand_in_the_file(tmp_path: Path) -> None:
     source = saved(tmp_path / "before.npz")
     x = digits()[0][:30].copy()
     x[3] = 0.5
@@ -110,8 +109,19 @@ def test_oddities_stand_in_the_file_and_faults_are_errors(tmp_path: Path) -> Non
         ("nan", saved(tmp_path / "nan.npz", 30, x=x), "not finite"),
         ("shape", saved(tmp_path / "shape.npz", 30, x=x[:, :, :4]), "shape"),
         ("label", saved(tmp_path / "label.npz", 30, y=np.full(30, "ten")), "never shows: ten"),
+    ):
+        written = write_settings(tmp_path / name, source, faulty, None, HOST)
+        (question,) = [line for line in written.read_text().splitlines() if line.startswith("# QUESTION")]
+        assert expected in question
+        load_settings(written, HOST)
+
+
+def test_what_is_no_data_is_an_error(tmp_path: Path) -> None:
+    source = saved(tmp_path / "before.npz")
+    (tmp_path / "notes.rtf").write_text("no data")
+    for name, faulty, expected in (
         ("none", tmp_path / "none.npz", "--target .* does not exist"),
-        ("text", tmp_path / "analysis.yaml", "no reader knows"),
+        ("text", tmp_path / "notes.rtf", "no reader knows"),
     ):
         with pytest.raises(InputError, match=expected):
             write_settings(tmp_path / name, source, faulty, None, HOST)
