@@ -231,6 +231,23 @@ def augment(directory: Path, out: Path, seed: int, quiet: bool) -> None:
 
 
 @cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="A setting, such as remedy.seeds=3.")
+@quiet
+def remedy(directory: Path, overrides: tuple[str, ...], quiet: bool) -> int:
+    """Try the remedies of a finished run again, and measure them on held-out target samples."""
+    from shiftlens.core.commands.remedy import measure_remedies
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.run.directory import load_run
+
+    host = Host()
+    with shown(host, quiet):
+        for line in measure_remedies(load_run(directory), overrides, host):
+            click.echo(line)
+    return 0
+
+
+@cli.command()
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="BUNDLE")
 @click.option(
     "--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right."
@@ -255,6 +272,11 @@ def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None,
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A setting of the target.")
 @click.option("--backend", help="Short for --set backend=...: triton's onnxruntime or python.")
 @click.option(
+    "--classifier",
+    metavar="NAME",
+    help="A mended one in place of the run's own: restored, refitted, retrained, or as a plugin calls it.",
+)
+@click.option(
     "--precision",
     type=click.Choice(["float32", "int8"]),
     default="float32",
@@ -275,6 +297,7 @@ def export(
     out: Path,
     overrides: tuple[str, ...],
     backend: str | None,
+    classifier: str | None,
     precision: str,
     accept_loss: float,
     quiet: bool,
@@ -294,6 +317,7 @@ def export(
             out,
             host,
             wanted,
+            classifier,
             precision,
             accept_loss,
             lambda done, total, **values: host.notify("step", stage="export", done=done, total=total, values=values),

@@ -37,7 +37,7 @@ def copied(bundle: Path, folder: Path) -> None:
 
 
 def recomposed(folder: Path, samples: FloatArray, label: int) -> None:
-    """Take a classifier that was replaced by its int8 form for the bundle's own, and compose its grid anew.
+    """Take a classifier that was put in the place of the bundle's own, and compose its grid anew.
 
     Args:
         samples, label: a pair ``(2, *sample)`` and its class, to check the new grid with.

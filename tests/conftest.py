@@ -22,6 +22,7 @@ QUICK = (
     "selector.pairs=4",
     "trial.matching_samples=150",
     "trial.rows=600",
+    "remedy.seeds=2",
     "factors=[stroke-thickness, hue, brightness, sharpness, noise, rotation]",
 )
 

@@ -32,7 +32,7 @@ from shiftlens.core.results.results import (
     PerDomain,
     Provenance,
     Realism,
-    Remedy,
+    RemedyResult,
     Results,
     Samples,
     SecondOpinion,
@@ -295,7 +295,7 @@ def example(
                 {"step": 50.0 * e, "loss": 40 / (e + 1) + 1, "held_out": 42 / (e + 1) + 1.4} for e in range(60)
             ]),
         ],
-        remedy=Remedy(
+        remedy=RemedyResult(
             advice="retrain", measured=0.187,
             sentence=text(f"Retrain with samples of changed {scene.harmful.factor} (augmentation.yaml makes them)."),
         ) if causes else None,

@@ -39,7 +39,7 @@ from shiftlens.core.job import Progress
 from shiftlens.core.results.results import (
     Cause,
     Interaction,
-    Remedy,
+    RemedyResult,
     TrialSize,
     Unexplained,
 )
@@ -65,7 +65,7 @@ class CausesFound:
     causes: list[Cause]
     unexplained: Unexplained | None
     interactions: list[Interaction]
-    remedy: Remedy
+    remedy: RemedyResult
     headline: str
     warnings: list[str]
     strips: FloatArray

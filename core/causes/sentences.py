@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shiftlens.core.causes.verdict import LEAST_REACHED, NEARLY_ALL, Evidence, Gap, Verdict
-from shiftlens.core.results.results import Cause, Interval, Remedy, Shift
+from shiftlens.core.results.results import Cause, Interval, RemedyResult, Shift
 
 MOST_ASKED_FOR = 200_000
 """Source samples beyond which nobody is asked for more."""
@@ -181,18 +181,18 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
     return "The target is worse, and no factor that was measured explains it; look at the grid."
 
 
-def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
+def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> RemedyResult:
     """¶73: use as it is, do not use where, retrain with such data, or look further."""
     harmful = [c for c in causes if c.verdict == "harmful" and c.factor != "class-mix"]
     if gap.loss is not None and not gap.worse:
-        return Remedy(advice="use", sentence="The classifier may be used on the target as it is.")
+        return RemedyResult(advice="use", sentence="The classifier may be used on the target as it is.")
     if rest_is_large or (gap.loss is not None and not harmful):
-        return Remedy(
+        return RemedyResult(
             advice="investigate",
             sentence="Do not retrain on the named factors alone: look at the grid and samples of both domains first.",
         )
     if not harmful:
-        return Remedy(
+        return RemedyResult(
             advice="investigate",
             sentence="No change that was found costs accuracy; label some target samples to know whether it is worse.",
         )
@@ -205,7 +205,7 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> Remedy:
     names = _listed([c.factor for c in harmful])
     vary = "varies" if len(harmful) == 1 else "vary"
     until = f"; until then {_listed(limits)}" if limits else ""
-    return Remedy(
+    return RemedyResult(
         advice="retrain",
         sentence=f"Retrain with samples whose {names} {vary} as in the target (augmentation.yaml makes them){until}.",
     )

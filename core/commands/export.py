@@ -15,7 +15,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.config.settings import Settings, apply_override, choices
-from shiftlens.core.errors import ExportError, InputError, PluginError, ShiftlensError
+from shiftlens.core.errors import ExportError, InputError, PluginError, ShiftlensError, near_miss
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Target
 from shiftlens.core.job import Progress, silent
@@ -33,6 +33,7 @@ def export_run(
     out: Path,
     host: Host,
     overrides: Iterable[str] = (),
+    classifier: str | None = None,
     precision: str = "float32",
     most_accuracy_lost: float = MOST_ACCURACY_LOST,
     progress: Progress = silent,
@@ -43,6 +44,7 @@ def export_run(
         target: name of a target plugin.
         out: a folder that is new or empty.
         overrides: ``key=value``, settings of the target.
+        classifier: a mended one in place of the run's own, as its remedy calls it: ``"refitted"``.
         precision: of the classifier, ``"float32"`` or ``"int8"``.
         most_accuracy_lost: with int8, the largest fall of the accuracy on source samples that is accepted.
 
@@ -67,8 +69,10 @@ def export_run(
         laid_out.mkdir()
         copied(run.bundle, bundle)
         told: dict[str, Any] = {"classifier": "float32"}
+        context = Context(Settings.parse(run.settings, run.base, host), host, run)
+        if classifier is not None:
+            _mended(context, bundle, classifier)
         if precision == "int8":
-            context = Context(Settings.parse(run.settings, run.base, host), host, run)
             told = _quantised(context, bundle, most_accuracy_lost, progress)
         described(bundle, precision=told, fidelity=run.results.fidelity.model_dump())
         try:
@@ -105,6 +109,28 @@ def _written_whole(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _mended(context: Context, bundle: Path, name: str) -> None:
+    """Put a remedy's classifier in the place of the bundle's own, and compose the grid anew."""
+    from shiftlens.export.assemble import recomposed
+
+    measured = context.run.results.remedy.measured if context.run.results.remedy else None
+    files = {Path(row.file).stem.removeprefix("classifier-"): row.file for row in measured or () if row.file}
+    if name not in files:
+        raise InputError(
+            f'{context.run.path} has no classifier called "{name}"; {near_miss(name, list(files))}'
+            f"there are: {', '.join(files) or 'none: no remedy of this run gave a file'}"
+        )
+    shutil.copyfile(context.run.path / files[name], bundle / "classifier.onnx")
+    recomposed(bundle, *_example(context))
+
+
+def _example(context: Context) -> tuple[FloatArray, int]:
+    """The first pair ``(2, *sample)`` and its class, to check a new grid with."""
+    pair = context.run.arrays["pairs"][0]
+    samples = np.concatenate([context.domain(r).batch(np.array([i])) for r, i in zip(DOMAINS, pair, strict=True)])
+    return samples, int(context.generator_labels("source")[pair[0]])
+
+
 def _quantised(context: Context, bundle: Path, most_lost: float, progress: Progress) -> dict[str, Any]:
     """Make the classifier of a bundle int8, unless that costs more accuracy than is accepted; tells what it cost."""
     from shiftlens.export.assemble import recomposed
@@ -136,9 +162,7 @@ def _quantised(context: Context, bundle: Path, most_lost: float, progress: Progr
 
     before = accuracy()
     quantise(bundle / "classifier.onnx", (x for _, x in batches(spread)))
-    pair = context.run.arrays["pairs"][0]
-    samples = np.concatenate([context.domain(r).batch(np.array([i])) for r, i in zip(DOMAINS, pair, strict=True)])
-    recomposed(bundle, samples, int(context.generator_labels("source")[pair[0]]))
+    recomposed(bundle, *_example(context))
     after = accuracy()
     if before - after > most_lost:
         raise ExportError(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.config.resolved import base_of
@@ -35,6 +35,7 @@ from shiftlens.core.host.kinds import (
     Loss,
     Observer,
     Reader,
+    Remedy,
     Renderer,
     Selector,
 )
@@ -57,6 +58,31 @@ class GridSettings(ComponentSettings):
     )
 
 
+class RemedySettings(ComponentSettings):
+    """What is tried to bring the accuracy back, and how it is measured."""
+
+    measure: Literal["auto", "off"] | list[str | dict[str, Any]] = Field(
+        "auto", description="auto: every remedy that fits; off; or a list of remedies, each a name or {name: ...}"
+    )
+    held_out: float = Field(
+        0.5, gt=0, lt=1, description="share of the target that the remedies are measured on and nothing else looks at"
+    )
+    samples: int = Field(2000, ge=50, description="source samples that a remedy learns from, and as many changed ones")
+    seeds: int = Field(5, ge=1, le=50, description="how often what learns is done, each time with other chance")
+    command: str = Field(
+        "",
+        description="your own training, such as python train.py --data {augmented} --out {classifier}: {augmented} is "
+        "an .npz with x and y, {classifier} the .onnx file to write",
+    )
+    timeout: float = Field(3600.0, gt=0, description="seconds after which the command is stopped")
+
+    @field_validator("measure", mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        """YAML reads a bare ``off`` as false."""
+        return "off" if value is False else value
+
+
 class General(ComponentSettings):
     """The values of a settings file that belong to no component."""
 
@@ -68,6 +94,7 @@ class General(ComponentSettings):
     batch_size: int = Field(256, ge=1, description="samples scored, encoded or decoded in one call")
     grid: GridSettings = Field(GridSettings(), description="size and form of the grid")
     trial: TrialSettings = Field(TrialSettings(), description="how much is measured, and what is worth naming")
+    remedy: RemedySettings = Field(RemedySettings(), description="what is tried to bring the accuracy back")
 
 
 @dataclass(frozen=True)
@@ -144,6 +171,7 @@ class Settings:
         converter: None where pairs show real source samples.
         reports: the renderers to run at the end.
         observers: what is told of the run as it goes; the results do not depend on them.
+        remedies: None for all that fit, else those of ``remedy.measure``.
         base: the folder that relative paths started from.
     """
 
@@ -158,6 +186,7 @@ class Settings:
     selector: Choice
     reports: tuple[Choice, ...]
     observers: tuple[Choice, ...]
+    remedies: tuple[Choice, ...] | None
     base: Path
 
     @classmethod
@@ -338,10 +367,19 @@ def _resolve(
             chosen[name] = tuple(resolver.choose(slot.kind, v, (name, i)) for i, v in enumerate(values))
         else:
             chosen[name] = resolver.choose(slot.kind, _named(value, defaults().get(name)), (name,))
+    chosen["remedies"] = _remedies(resolver, general)
     if mistakes:
         raise SettingsError(origin, mistakes)
     assert isinstance(general, General)
     return Settings(general=general, base=base, **chosen)
+
+
+def _remedies(resolver: _Resolver, general: BaseModel | None) -> tuple[Choice | None, ...] | None:
+    """What ``remedy.measure`` asks for: None for all that fit."""
+    if not isinstance(general, General) or general.remedy.measure == "auto":
+        return None
+    wanted = [] if general.remedy.measure == "off" else general.remedy.measure
+    return tuple(resolver.choose(Remedy, raw, ("remedy", "measure", i)) for i, raw in enumerate(wanted))
 
 
 def _named(value: Any, default: Any) -> Any:

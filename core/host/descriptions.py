@@ -41,4 +41,4 @@ def fault_of_settings(settings: object) -> str:
 
 def plural(kind: str) -> str:
     """The kind's name as hooks and listings spell it: ``losses``, ``factors``."""
-    return {"loss": "losses"}.get(kind, f"{kind}s")
+    return {"loss": "losses", "remedy": "remedies"}.get(kind, f"{kind}s")

@@ -19,6 +19,7 @@ from shiftlens.core.host.kinds import (
     Loss,
     Observer,
     Reader,
+    Remedy,
     Renderer,
     Selector,
     Target,
@@ -295,6 +296,36 @@ def shiftlens_losses() -> Iterable[Loss]:  # type: ignore[empty-body]
                 onnx=as_onnx,
                 needs_labels=False,
                 unit="probability",
+            )
+    """
+
+
+@hookspec
+def shiftlens_remedies() -> Iterable[Remedy]:  # type: ignore[empty-body]
+    """Offer ways to bring the lost accuracy back. Each is measured on target samples that nothing else has seen.
+
+    Example::
+
+        import numpy as np
+        from shiftlens import ComponentSettings, Remedied, Remedy, hookimpl
+
+        def build(settings):
+            def vote(data, augment, job):
+                def predict(x):
+                    both = [data.predict(x), data.predict(x[..., ::-1].copy())]
+                    return np.mean(both, axis=0)
+
+                return Remedied(predict)
+
+            return vote
+
+        @hookimpl
+        def shiftlens_remedies():
+            yield Remedy(
+                name="mirror-vote",
+                summary="the mean of what the classifier says of a sample and of its mirror image",
+                settings=ComponentSettings,
+                build=build,
             )
     """
 

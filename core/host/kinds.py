@@ -24,6 +24,7 @@ from shiftlens.core.data.domain import Domain
 from shiftlens.core.job import Job
 
 if TYPE_CHECKING:
+    from shiftlens.core.causes.changes import Plan
     from shiftlens.core.data.scoring import Scores
     from shiftlens.core.results.report import Report
 
@@ -443,6 +444,105 @@ class FactorWorker(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Remedy(Component):
+    """A way to bring the lost accuracy back (¶73). The worker follows `RemedyWorker`.
+
+    Attributes:
+        learns: it learns from changed source samples, so it is measured with other changes, too: with none, with
+            random ones and with the harmless ones alone, at the same budget, over several seeds.
+        makes: what its classifier is called, as in ``classifier-refitted.onnx`` and ``--classifier refitted``; its name
+            where left out.
+    """
+
+    kind: ClassVar[str] = "remedy"
+    learns: bool = False
+    makes: str = ""
+
+
+@dataclass(frozen=True)
+class SampleSet:
+    """Some samples of one domain, decoded when asked.
+
+    Attributes:
+        batch: ``batch(indices) -> (n, *sample) float32``.
+        label: ``(N,)`` int64, the class of each; None where they are not known.
+    """
+
+    batch: Callable[[IntArray], FloatArray]
+    label: IntArray | None
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+
+@dataclass(frozen=True)
+class RemedyData:
+    """What a remedy may use. The samples on which it is measured are not among it.
+
+    Attributes:
+        source: source samples, labelled.
+        target: target samples; labels may be missing.
+        plan: the harmful changes with their fitted strengths, in their order; never empty.
+        predict: the classifier, ``(n, *sample) float32 -> (n, classes)`` probabilities.
+        onnx: the classifier as an ONNX file, one input ``(N, *sample)`` float32; None where there is none.
+        train: ``train(x, label, job) -> ONNX file``: the classifier's own training on other samples; None where it was
+            brought along.
+        kind, sample_shape, classes: as in `Domain`; the names of the classes in the order of the outputs.
+        open: ``open(ONNX file) -> predict`` for a file of the same outputs as the classifier's.
+        accuracy: of the classifier as it is, on source samples.
+        command, timeout: the user's own training and the seconds it may take; "" where there is none.
+    """
+
+    source: SampleSet
+    target: SampleSet
+    plan: Plan
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    onnx: Path | None
+    train: Callable[[FloatArray, IntArray, Job], Path] | None
+    kind: str
+    sample_shape: tuple[int, ...]
+    classes: tuple[str, ...]
+    open: Callable[[Path], Callable[[FloatArray], npt.NDArray[np.float64]]]
+    accuracy: float
+    command: str = ""
+    timeout: float = 3600.0
+
+
+class Augmentation(Protocol):
+    """``augment(x (n, *sample), seed) -> x``: changed samples of the same classes."""
+
+    def __call__(self, x: FloatArray, seed: int) -> FloatArray: ...
+
+
+@dataclass(frozen=True)
+class Remedied:
+    """A classifier that was mended.
+
+    Attributes:
+        predict: ``(n, *sample) float32 -> (n, classes)`` probabilities.
+        onnx: the same as an ONNX file, where it is one.
+        accepts: for selective use, ``accepts(x) -> (n,) bool``: the samples that it should be used on; None: all.
+        facts: small JSON values worth telling, such as ``{"range": [3.0, 4.2]}``.
+    """
+
+    predict: Callable[[FloatArray], npt.NDArray[np.float64]]
+    onnx: Path | None = None
+    accepts: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class RemedyWorker(Protocol):
+    """``mend(data, augment, job) -> Remedied``; files go to ``job.folder``.
+
+    ``augment`` makes the samples to learn from; remedies that learn nothing leave it alone. A ``ShiftlensError`` says
+    why a remedy does not fit; the others go on.
+    """
+
+    def __call__(self, data: RemedyData, augment: Augmentation, job: Job) -> Remedied: ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class Renderer(Component):
     """Turns results into files. The worker follows `RendererWorker`."""
 
@@ -487,5 +587,5 @@ class ObserverWorker(Protocol):
 
 
 KINDS: tuple[type[Component], ...] = (
-    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target, Observer,
+    Reader, Classifier, Generator, Converter, Selector, Factor, Loss, Renderer, Target, Observer, Remedy,
 )  # fmt: skip

@@ -40,6 +40,7 @@ EXAMPLES = {
     "factor": Example("how much lighter the upper half is than the lower", "factors: [NAME, brightness]"),
     "loss": Example("the focal loss: what is nearly right counts less", "loss: {name: NAME, gamma: 2}"),
     "renderer": Example("the causes as a table for spreadsheets", "reports: [html, json, NAME]"),
+    "remedy": Example("the mix of classes as it is in the target", "remedy: {measure: [NAME, refit-head]}"),
     "observer": Example("every figure of a run in a table, as it comes in", "observers: [NAME]"),
     "target": Example("the bundle as one zip file", "shiftlens export RUN --target NAME --out DIR", "", ""),
 }

@@ -364,14 +364,43 @@ class Curve(Record):
     rows: list[dict[str, float]] = Field(description="such as {step: 50, loss: 0.4, held_out: 0.5}")
 
 
-class Remedy(Record):
+class MeasuredRemedy(Record):
+    """One remedy, or one control beside it, measured on samples that were used for nothing else."""
+
+    name: str = Field(description='of the remedy; "as it is" for the classifier that nothing was done to')
+    samples: str = Field(
+        "", description='what it learned from: "as in the target", or a control: "unchanged", "random", "harmless only"'
+    )
+    target: float | None = Field(None, description="accuracy on held-out target samples, of those that it accepts")
+    target_ci: Interval | None = Field(None, description="its interval, over samples and seeds")
+    source: float | None = Field(None, description="accuracy on held-out source samples, of those that it accepts")
+    source_ci: Interval | None = Field(None, description="its interval")
+    recovered: float | None = Field(
+        None, description="part of the accuracy lost that it brings back on the target, 1 all of it"
+    )
+    recovered_ci: Interval | None = Field(None, description="its interval")
+    coverage: float | None = Field(None, description="share of held-out target samples that it accepts; None: all")
+    seeds: int = Field(1, description="how often it was done, each time with other chance")
+    seconds: float | None = Field(None, description="that one time took")
+    file: str = Field("", description="the mended classifier, a file of the run directory")
+    facts: dict[str, Any] = Field(default_factory=dict, description="what the remedy tells of itself")
+    why_not: str = Field("", description="why it was not tried")
+    sentence: str = Field("", description="the same in words")
+
+
+class RemedyResult(Record):
     """What to do, and what that was measured to bring (None: not measured)."""
 
     advice: Literal["use", "restrict", "retrain", "investigate"] = Field(
         description="use as it is, restrict its use, retrain, or investigate further"
     )
     sentence: str = Field(description="the same in words")
-    measured: float | None = Field(None, description="accuracy that following it was measured to bring")
+    measured: list[MeasuredRemedy] | None = Field(
+        None, description="every remedy that was tried, and the controls beside it; None: nothing was measured"
+    )
+    measured_sentence: str = Field("", description="the best of what was measured, in words")
+    samples: Samples | None = Field(None, description="held-out samples that the remedies were measured on")
+    why_not: str = Field("", description="why nothing was measured")
 
 
 class Provenance(Record):
@@ -420,7 +449,7 @@ class Results(Record):
     grid: GridSize = Field(description="its size")
     pairs: list[PairResult] = Field(description="with their grids, in the order of the selector")
     curves: list[Curve] = Field(default_factory=list, description="of what was trained here")
-    remedy: Remedy | None = Field(None, description="what to do")
+    remedy: RemedyResult | None = Field(None, description="what to do")
     converter: ConverterResult | None = Field(None, description="None where pairs show real source samples")
     generator: dict[str, Any] = Field(default_factory=dict, description="backend, loss axis and its figures")
     provenance: Provenance = Field(description="what the figures rest on")

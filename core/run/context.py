@@ -44,6 +44,9 @@ DOMAINS = ("source", "target")
 LARGEST_BATCH = 16 * 2**20  # bytes of samples in one call of a network
 SECOND_OPINION = "second-opinion.onnx"  # in the run directory, not in the bundle: no server needs it
 
+LEAST_TARGET = 400
+"""Target samples from which on a part is kept for measuring remedies; fewer are all needed for the verdicts."""
+
 SCORE_FIELDS = np.dtype([("loss", "f8"), ("label", "i8"), ("prediction", "i8"), ("confidence", "f8")])
 TRIAL_FIELDS = np.dtype([("loss", "f8"), ("loss_before", "f8"), ("label", "i8")])
 
@@ -306,6 +309,14 @@ class Context:
         if "classifier-held-out" in self.run.arrays:
             return np.array(self.run.arrays["classifier-held-out"])
         return np.arange(len(self.domain("source")))
+
+    def kept_for_remedies(self) -> IntArray:
+        """Target samples on which remedies are measured and at which nothing else looks; empty where none are kept."""
+        settings, count = self.general.remedy, len(self.domain("target"))
+        if settings.measure == "off" or self.labels("target") is None or count < LEAST_TARGET:
+            return np.zeros(0, dtype=np.int64)
+        order = np.random.default_rng([self.general.seed, 47]).permutation(count)
+        return np.sort(order[: round(settings.held_out * count)])
 
     def generator_labels(self, role: str) -> IntArray:
         """``(N,)`` class of each sample as the generator sees it: its label, or the prediction where it has none."""

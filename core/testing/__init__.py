@@ -24,6 +24,7 @@ check_converter = CHECKERS["check_converter"]
 check_selector = CHECKERS["check_selector"]
 check_factor = CHECKERS["check_factor"]
 check_loss = CHECKERS["check_loss"]
+check_remedy = CHECKERS["check_remedy"]
 check_renderer = CHECKERS["check_renderer"]
 check_target = CHECKERS["check_target"]
 check_observer = CHECKERS["check_observer"]
@@ -39,6 +40,7 @@ __all__ = [
     "check_loss",
     "check_observer",
     "check_reader",
+    "check_remedy",
     "check_renderer",
     "check_selector",
     "check_target",

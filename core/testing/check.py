@@ -19,6 +19,7 @@ from shiftlens.core.testing.factor import FactorSubject
 from shiftlens.core.testing.generator import GeneratorSubject
 from shiftlens.core.testing.observer import ObserverSubject
 from shiftlens.core.testing.reader import ReaderSubject
+from shiftlens.core.testing.remedy import RemedySubject
 from shiftlens.core.testing.renderer import RendererSubject
 from shiftlens.core.testing.rules import Finding, Rule, Subject, look_at, raise_broken, rules, settings_of
 from shiftlens.core.testing.sandbox import Sandbox
@@ -28,7 +29,7 @@ from shiftlens.core.testing.target import TargetSubject
 SUBJECTS: dict[str, type[Subject]] = {
     "reader": ReaderSubject, "classifier": ClassifierSubject, "generator": GeneratorSubject,
     "selector": SelectorSubject, "factor": FactorSubject, "renderer": RendererSubject, "target": TargetSubject,
-    "converter": ConverterSubject, "observer": ObserverSubject,
+    "converter": ConverterSubject, "observer": ObserverSubject, "remedy": RemedySubject,
 }  # fmt: skip
 """What the rules of each kind look at; `Subject` itself where nothing more is needed."""
 

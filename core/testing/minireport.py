@@ -29,7 +29,7 @@ from shiftlens.core.results.results import (
     PairResult,
     PerDomain,
     Provenance,
-    Remedy,
+    RemedyResult,
     Results,
     Samples,
     Shift,
@@ -133,7 +133,7 @@ class Scene:
             curves=[] if bare else [
                 Curve(name=text("classifier"), rows=[{"epoch": 1.0, "loss": float(before.mean())}])
             ],
-            remedy=None if bare else Remedy(advice="retrain", sentence=text("Retrain with faded samples.")),
+            remedy=None if bare else RemedyResult(advice="retrain", sentence=text("Retrain with faded samples.")),
             generator={"name": text("kit")},
             provenance=Provenance(
                 settings_sha256="0" * 64, data_sha256={"source": "0" * 64, "target": "0" * 64},

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from shiftlens import Host
 from shiftlens.core.host import hookspecs
+from shiftlens.core.host.descriptions import plural
 from shiftlens.core.host.kinds import KINDS, Component
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("shiftlens_")]
 
 
-def plural(kind: type[Component]) -> str:
-    """``losses``, ``factors``."""
-    return {"loss": "losses"}.get(kind.kind, f"{kind.kind}s")
-
-
-KIND_OF = {f"shiftlens_{plural(kind)}": kind for kind in KINDS}
+KIND_OF = {f"shiftlens_{plural(kind.kind)}": kind for kind in KINDS}
 """The kind of what each offering hook yields; the hooks that only tell what happens are not in it."""
 
 

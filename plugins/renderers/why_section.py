@@ -66,9 +66,7 @@ def why_section(results: Results, gallery: Gallery, scale: LossColours) -> Why |
         ),
         advice=ADVICE[remedy.advice] if remedy else "",
         remedy=remedy.sentence if remedy else "",
-        remedy_measured=(
-            f"Measured: {points(remedy.measured)} of accuracy." if remedy and remedy.measured is not None else ""
-        ),
+        remedy_measured=remedy.measured_sentence if remedy else "",
     )
 
 

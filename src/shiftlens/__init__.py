@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import SOURCE as SOURCE
     from shiftlens.core.host.kinds import TARGET as TARGET
     from shiftlens.core.host.kinds import TRIAL as TRIAL
+    from shiftlens.core.host.kinds import Augmentation as Augmentation
     from shiftlens.core.host.kinds import Candidates as Candidates
     from shiftlens.core.host.kinds import Classifier as Classifier
     from shiftlens.core.host.kinds import ClassifierWorker as ClassifierWorker
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import ProvidedClassifier as ProvidedClassifier
     from shiftlens.core.host.kinds import Reader as Reader
     from shiftlens.core.host.kinds import ReaderWorker as ReaderWorker
+    from shiftlens.core.host.kinds import Remedied as Remedied
+    from shiftlens.core.host.kinds import Remedy as Remedy
+    from shiftlens.core.host.kinds import RemedyData as RemedyData
+    from shiftlens.core.host.kinds import RemedyWorker as RemedyWorker
     from shiftlens.core.host.kinds import Renderer as Renderer
     from shiftlens.core.host.kinds import RendererWorker as RendererWorker
     from shiftlens.core.host.kinds import Selector as Selector
@@ -86,6 +91,7 @@ FOR_PLUGINS = {
         "SOURCE",
         "TARGET",
         "TRIAL",
+        "Augmentation",
         "Candidates",
         "Classifier",
         "ClassifierWorker",
@@ -107,6 +113,10 @@ FOR_PLUGINS = {
         "ProvidedClassifier",
         "Reader",
         "ReaderWorker",
+        "Remedied",
+        "Remedy",
+        "RemedyData",
+        "RemedyWorker",
         "Renderer",
         "RendererWorker",
         "Selector",

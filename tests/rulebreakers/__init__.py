@@ -14,6 +14,7 @@ from rulebreakers import (
     losses,
     observers,
     readers,
+    remedies,
     renderers,
     selectors,
     targets,
@@ -31,6 +32,7 @@ _KINDS = {
     "renderer": renderers,
     "observer": observers,
     "target": targets,
+    "remedy": remedies,
 }
 
 GOOD = {kind: module.GOOD for kind, module in _KINDS.items()}

@@ -29,7 +29,7 @@ from shiftlens.core.results.results import (
     PerDomain,
     Provenance,
     Realism,
-    Remedy,
+    RemedyResult,
     Results,
     Samples,
     SecondOpinion,
@@ -84,7 +84,7 @@ def work(context: Context) -> Outcome:
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
         pairs=_pairs(context),
         curves=_curves(generator, model, context.facts("converter")),
-        remedy=Remedy(**trial["remedy"]) if trial["remedy"] else None,
+        remedy=_remedy(context),
         converter=_converter(context),
         generator={
             "name": generator["name"],
@@ -152,6 +152,15 @@ def _per_class(context: Context) -> list[ClassAccuracy]:
         (before, n), (after, m) = accuracy("source", index), accuracy("target", index)
         found.append(ClassAccuracy(label=name, source=before, target=after, samples=Samples(source=n, target=m)))
     return found
+
+
+def _remedy(context: Context) -> RemedyResult | None:
+    """The trial's advice, with what the remedies were measured to bring."""
+    advised, found = context.facts("trial")["remedy"], context.facts("remedy")
+    if not advised:
+        return None
+    measured = {key: found[key] for key in ("measured", "samples") if found["measured"]}
+    return RemedyResult(**{**advised, **measured, "measured_sentence": found["sentence"], "why_not": found["why_not"]})
 
 
 def _converter(context: Context) -> ConverterResult | None:
@@ -232,6 +241,7 @@ STAGE = Stage(
         "score",
         "trial",
         "intervention",
+        "remedy",
         "generator",
         "converter",
         "export",

@@ -78,7 +78,7 @@ def work(context: Context) -> Outcome:
     factors, left_out = active_factors(context)
     rng = np.random.default_rng(context.general.seed)
     source_rows = _drawn(_source_rows(context), rng)
-    target_rows = _drawn(np.arange(len(context.domain("target"))), rng)
+    target_rows = _drawn(np.setdiff1d(np.arange(len(context.domain("target"))), context.kept_for_remedies()), rng)
     target_labels = context.labels("target")
     found = find_causes(
         source=_samples(context.domain("source"), source_rows),
@@ -183,7 +183,7 @@ def _augmentation(context: Context, found: CausesFound) -> list[str]:
 
 STAGE = Stage(
     "trial",
-    settings=("factors", "loss", "trial", "seed", "batch_size", "device"),
+    settings=("factors", "loss", "trial", "seed", "batch_size", "device", "remedy.measure", "remedy.held_out"),
     after=("data", "classifier", "score"),
     work=work,
 )

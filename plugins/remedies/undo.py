@@ -1,0 +1,109 @@
+"""Undo the harmful changes before the classifier sees a sample; the classifier stays as it is.
+
+Each change is taken back by its own factor: the sample's measure is moved to the value that its place among the
+target's samples has among the source's (quantile to quantile), the last change first. The way from a measured value to
+the amount is a table that is made once, so that a single sample can be mended. What a change destroys (blur, cover)
+does not come back, and the measured accuracy says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import Field
+
+from shiftlens.core.arrays import FloatArray, Floats
+from shiftlens.core.causes.changes import Change, apply, individual_parts
+from shiftlens.core.causes.statistics import centre
+from shiftlens.core.host.kinds import Augmentation, ComponentSettings, Remedied, RemedyData
+from shiftlens.core.job import Job
+
+USUAL = 0.95
+"""Share of the source's samples whose value counts as usual."""
+
+
+class Settings(ComponentSettings):
+    """How the changes are undone."""
+
+    samples: int = Field(600, ge=20, description="samples of each domain that the tables are made from")
+    levels: int = Field(17, ge=2, le=257, description="entries of a table")
+
+
+@dataclass(frozen=True)
+class Step:
+    """How one change is taken back.
+
+    Attributes:
+        change: what is taken back.
+        value, move: ``(levels,)`` measured values, and by how much a sample that measures this is moved.
+        seed: of what a factor does by chance.
+    """
+
+    change: Change
+    value: Floats
+    move: Floats
+    seed: int
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Samples ``(n, *sample)`` with this change taken back."""
+        factor = self.change.factor
+        measured = factor.measure(x)
+        amount = np.interp(measured, self.value, self.move)
+        amount = np.where(np.isfinite(measured), amount, 0.0)
+        return factor.shift(x, amount, np.random.default_rng([self.seed, 37]))
+
+
+class Undo:
+    """The worker."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def __call__(self, data: RemedyData, augment: Augmentation, job: Job) -> Remedied:
+        """Make the tables; nothing is learned, and no label is used."""
+        restore = restoration(data, self.settings, job.seed)
+        return Remedied(lambda x: data.predict(restore(x)), facts={"undone": [c.name for c in reversed(data.plan)]})
+
+
+def restoration(data: RemedyData, settings: Settings, seed: int) -> Callable[[FloatArray], FloatArray]:
+    """The way back for target samples ``(n, *sample)``, one sample at a time or many."""
+    rng = np.random.default_rng([seed, 41])
+    x = data.target.batch(np.sort(rng.permutation(len(data.target))[: settings.samples]))
+    source = data.source.batch(np.sort(rng.permutation(len(data.source))[: settings.samples]))
+    names = [change.name for change in data.plan]
+    own = individual_parts(names, len(source), seed)
+    steps: list[Step] = []
+    for place in range(len(data.plan) - 1, -1, -1):
+        before = apply(data.plan[:place], source, own, seed)  # what this change was made on
+        step = _step(data.plan[place], before, x, settings.levels, seed)
+        x = step(x)
+        steps.append(step)
+
+    def restore(samples: FloatArray) -> FloatArray:
+        for step in steps:
+            samples = step(samples)
+        return samples
+
+    return restore
+
+
+def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, seed: int) -> Step:
+    """The table of one change, from samples without and with it."""
+    factor = change.factor
+    goal, measured = factor.measure(before), factor.measure(after)
+    goal, measured = goal[np.isfinite(goal)], measured[np.isfinite(measured)]
+    if not len(goal) or not len(measured):
+        return Step(change, np.zeros(1), np.full(1, -change.offset), seed)
+    if factor.period:  # no value is the smallest of a circle: everything is turned back alike
+        return Step(change, np.array([centre(measured, factor.period)]), np.full(1, -change.offset), seed)
+    at = np.linspace(0, 1, levels)
+    value, move = np.quantile(measured, at), np.quantile(goal, at) - np.quantile(measured, at)
+    # What lies inside the source's own range stays as it is: there the classifier is good without help.
+    risen = np.median(measured) > np.median(goal)
+    end = float(np.quantile(goal, USUAL if risen else 1 - USUAL))
+    outside = value > end if risen else value < end
+    value, move = np.append(value[outside], end), np.append(move[outside], 0.0)
+    order = np.argsort(value, kind="stable")
+    return Step(change, value[order], move[order], seed)

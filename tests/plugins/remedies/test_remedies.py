@@ -1,0 +1,199 @@
+"""Each remedy on real digits and a linear classifier that fails on faint ones; what it learns from is what differs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from realdata import digits
+
+from shiftlens import Factor, Host, Job, Remedy, RemedyData, ShiftlensError
+from shiftlens.core.causes.augmentation import augmented
+from shiftlens.core.causes.changes import ActiveFactor, Change
+from shiftlens.core.host.kinds import SampleSet
+from shiftlens.core.remedy.controls import unchanged
+from shiftlens.core.testing.remedy import Contrast, opened
+from shiftlens.export.head import Head
+from shiftlens.export.session import Session
+
+
+@cache
+def fitted() -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = digits()
+    model = LogisticRegression(max_iter=300).fit(x[:600].reshape(600, -1), y[:600])
+    return model.coef_.T.astype(np.float32), model.intercept_.astype(np.float32)
+
+
+def write(path: Path, ending: str = "gemm") -> Path:
+    """A classifier of the digits: linear, ending in one of several ways."""
+    weight, bias = fitted()
+    keep = {"w": weight, "b": bias, "wt": np.ascontiguousarray(weight.T)}
+    nodes = [helper.make_node("Flatten", ["x"], ["f"])]
+    nodes += {
+        "gemm": [helper.make_node("Gemm", ["f", "w", "b"], ["out"])],
+        "transposed": [helper.make_node("Gemm", ["f", "wt", "b"], ["out"], transB=1)],
+        "matmul": [helper.make_node("MatMul", ["f", "w"], ["m"]), helper.make_node("Add", ["b", "m"], ["out"])],
+        "softmax": [helper.make_node("Gemm", ["f", "w", "b"], ["l"]), helper.make_node("Softmax", ["l"], ["out"])],
+        "tanh": [helper.make_node("Gemm", ["f", "w", "b"], ["l"]), helper.make_node("Tanh", ["l"], ["out"])],
+    }[ending]
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        nodes, "digits",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(values, name) for name, values in keep.items() if name in used],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    return path
+
+
+@pytest.fixture
+def data(tmp_path) -> RemedyData:
+    """Source 600 to 1,100; target the same sort of digits with a third of the contrast."""
+    x, y = digits()
+    factor = Factor(name="contrast", summary="contrast", build=lambda settings: Contrast())
+    change = Change(ActiveFactor("contrast", factor, Contrast()), -0.25, 0.0, 0.02)
+    faint = augmented((change,), x[1100:1400], 5)
+    predict = opened(write(tmp_path / "given.onnx"))
+    return RemedyData(
+        source=SampleSet(lambda rows: x[600:1100][rows], y[600:1100], 500),
+        target=SampleSet(lambda rows: faint[rows], y[1100:1400], 300),
+        plan=(change,), predict=predict, onnx=tmp_path / "given.onnx", train=None, kind="image",
+        sample_shape=(1, 8, 8), classes=tuple("0123456789"), open=opened,
+        accuracy=float((predict(x[600:1100]).argmax(1) == y[600:1100]).mean()),
+    )  # fmt: skip
+
+
+def held_out(data: RemedyData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    x, y = digits()
+    return augmented(data.plan, x[1400:], 9), x[1400:], y[1400:]
+
+
+def mend(name: str, data: RemedyData, job: Job, augment=None, **settings):
+    component = Host().find(Remedy, name)
+    own = augment or (lambda x, seed: augmented(data.plan, x, seed))
+    return component.build(component.settings(**settings))(data, own, job)
+
+
+def right(predict, x, y) -> float:
+    return float((predict(x).argmax(1) == y).mean())
+
+
+def test_undo_brings_back_what_was_not_destroyed_and_leaves_the_source_alone(data, tmp_path):
+    faint, plain, y = held_out(data)
+    mended = mend("undo", data, Job(tmp_path))
+    begun = right(data.predict, faint, y)
+    assert right(mended.predict, faint, y) > begun + 0.03
+    assert right(mended.predict, plain, y) > right(data.predict, plain, y) - 0.01
+    assert np.allclose(mended.predict(faint[:1]), mended.predict(faint[:9])[:1], atol=1e-6)
+
+
+def test_refitting_helps_with_samples_as_in_the_target_and_not_without(data, tmp_path):
+    faint, plain, y = held_out(data)
+    begun = right(data.predict, faint, y)
+    mended = mend("refit-head", data, Job(tmp_path))
+    sham = mend("refit-head", data, Job(tmp_path / "sham"), augment=unchanged)
+    assert right(mended.predict, faint, y) > begun + 0.03
+    assert right(mended.predict, faint, y) > right(sham.predict, faint, y) + 0.02
+    assert right(mended.predict, plain, y) > right(data.predict, plain, y) - 0.02
+    assert np.allclose(opened(mended.onnx)(faint), mended.predict(faint), atol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["gemm", "transposed", "matmul", "softmax"])
+def test_the_last_linear_layer_is_found_and_written_back(ending, tmp_path):
+    path = write(tmp_path / "given.onnx", ending)
+    head = Head.of(path)
+    x = digits()[0][:7]
+    features = Session(head.feature_model(), device="cpu").run(x=x)[head.features]
+    assert np.allclose(features, x.reshape(7, -1))
+    assert np.allclose(head.weight, fitted()[0])
+    assert np.allclose(head.bias, fitted()[1])
+    head.written(head.weight, head.bias, tmp_path / "same.onnx")
+    outputs = [Session(p, device="cpu").run(x=x)["out"] for p in (path, tmp_path / "same.onnx")]
+    assert np.allclose(*outputs, atol=1e-5)
+    head.written(0 * head.weight, head.bias + 3, tmp_path / "other.onnx")
+    other = Session(tmp_path / "other.onnx", device="cpu").run(x=x)["out"]
+    assert np.allclose(other, other[:1])
+
+
+def test_without_a_linear_last_layer_it_says_so(data, tmp_path):
+    given = replace(data, onnx=write(tmp_path / "tanh.onnx", "tanh"))
+    with pytest.raises(ShiftlensError, match=r"does not end in a linear layer .* but in Tanh"):
+        mend("refit-head", given, Job(tmp_path))
+    with pytest.raises(ShiftlensError, match="no ONNX file"):
+        mend("refit-head", replace(data, onnx=None), Job(tmp_path))
+
+
+def test_selective_use_accepts_what_the_classifier_gets_right(data, tmp_path):
+    x, y = data.target.batch(np.arange(300)), data.target.label
+    mended = mend("use-where", data, Job(tmp_path), points=2)
+    taken = mended.accepts(x)
+    assert 0.05 < taken.mean() < 0.95
+    assert right(data.predict, x[taken], y[taken]) >= data.accuracy - 0.02
+    assert right(data.predict, x, y) < data.accuracy - 0.02
+    faint, _, y = held_out(data)
+    taken = mended.accepts(faint)
+    assert right(data.predict, faint[taken], y[taken]) > right(data.predict, faint[~taken], y[~taken]) + 0.1
+    ((low, high),) = mended.facts["ranges"].values()
+    assert high is None
+    assert np.array_equal(Contrast().measure(faint) >= low, taken)
+
+
+COMMAND = """
+import sys, numpy as np
+sys.path.insert(0, {folder!r})
+from shiftlens.core.testing.remedy import linear_file
+given, wanted = sys.argv[1:]
+with np.load(given) as held:
+    x, y = held["x"], held["y"].astype(int)
+print("training on", len(x))
+{then}
+"""
+
+
+def command(tmp_path: Path, then: str) -> str:
+    script = tmp_path / "train.py"
+    script.write_text(COMMAND.format(folder=str(tmp_path), then=then))
+    return f"{sys.executable} {script} {{augmented}} {{classifier}}"
+
+
+def test_the_users_own_command_trains_on_source_and_changed_samples(data, tmp_path):
+    job = Job(tmp_path)
+    ours = replace(data, command=command(tmp_path, "from pathlib import Path; linear_file(x, y, Path(wanted))"))
+    mended = mend("retrain", ours, job)
+    with np.load(job.folder / "augmented.npz") as given:
+        assert len(given["x"]) == 2 * len(data.source)
+        assert np.array_equal(given["y"][:500].astype(int), data.source.label)
+    faint, _, y = held_out(data)
+    assert right(mended.predict, faint, y) > 0.7
+
+
+@pytest.mark.parametrize(
+    ("then", "says"),
+    [
+        ("raise SystemExit('no GPU')", "ended with 1: .*no GPU"),
+        ("pass", r"wrote no \{classifier\}"),
+        ("open(wanted, 'w').write('not a model')", "cannot be opened as an ONNX model"),
+        ("from pathlib import Path; linear_file(x, y % 3, Path(wanted))", "instead of 10"),
+        ("import time; time.sleep(60)", "was stopped after 1 s"),
+    ],
+)
+def test_a_command_that_goes_wrong_is_told(data, tmp_path, then, says):
+    ours = replace(data, command=command(tmp_path, then), timeout=1.0 if "sleep" in then else 60.0)
+    with pytest.raises(ShiftlensError, match=f"(?s){says}"):
+        mend("retrain", ours, Job(tmp_path))
+
+
+def test_a_classifier_brought_along_needs_a_command(data, tmp_path):
+    with pytest.raises(ShiftlensError, match=r"set remedy\.command"):
+        mend("retrain", data, Job(tmp_path))
+    with pytest.raises(ShiftlensError, match="cannot be started"):
+        mend("retrain", replace(data, command="no-such-program-here {augmented}"), Job(tmp_path))
