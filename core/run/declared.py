@@ -75,6 +75,12 @@ class DeclaredSettings:
             self._declared.reads_setting(path)
         return self._settings.sha256
 
+    @property
+    def remedies(self) -> Any:
+        """What ``remedy.measure`` asks for."""
+        self._declared.reads_setting("remedy.measure")
+        return self._settings.remedies
+
     def __getattr__(self, slot: str) -> Any:
         if slot not in SLOTS:
             raise AttributeError(f"a stage reads slots of the settings ({', '.join(SLOTS)}) or general, not {slot}")

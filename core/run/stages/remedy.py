@@ -169,7 +169,7 @@ def outside(context: Context) -> Any:
 
 STAGE = Stage(
     "remedy",
-    settings=("remedy", "seed", "batch_size", "device", "factors", "classifier"),
+    settings=("remedy", "factors", "classifier", "seed", "batch_size", "device"),
     after=("data", "classifier", "score", "trial"),
     work=work,
     outside=outside,
