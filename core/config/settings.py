@@ -23,7 +23,7 @@ from shiftlens.core.config.resolved import base_of
 from shiftlens.core.config.yaml_file import KeyPath, dotted, line_of, read_yaml
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError, near_miss
 from shiftlens.core.grid.interpolate import LARGEST_SIDE
-from shiftlens.core.host.descriptions import NAME
+from shiftlens.core.host.descriptions import NAME, plural
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import (
     Classifier,
@@ -399,7 +399,7 @@ def choices(host: Host, kind: type[Component], raws: Iterable[Any], base: Path) 
     resolver = _Resolver(host, base, {}, mistakes)
     found = [resolver.choose(kind, raw, (f"{kind.kind}s", i)) for i, raw in enumerate(raws)]
     if mistakes:
-        raise SettingsError(f"the list of {kind.kind}s", mistakes)
+        raise SettingsError(f"the list of {plural(kind.kind)}", mistakes)
     return [choice for choice in found if choice is not None]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from shiftlens.core.errors import InputError, PluginError, near_miss
+from shiftlens.core.host.descriptions import plural
 from shiftlens.core.host.host import Host, Offer
 from shiftlens.core.host.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
@@ -108,7 +109,7 @@ def offers_called(host: Host, name: str, kind: str | None = None) -> list[Offer]
             raise PluginError(f"the plugin {plugin.name} is {plugin.status}: {plugin.reason}")
     if not found:
         known = sorted({n for o in offers for n in (o.component.name, o.plugin, o.distribution) if n})
-        where = f" among the {kind}s" if kind else ""
+        where = f" among the {plural(kind)}" if kind else ""
         raise PluginError(f'nothing is called "{name}"{where}; {near_miss(name, known)}there are: {", ".join(known)}')
     return found
 

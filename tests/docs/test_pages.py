@@ -16,6 +16,7 @@ from shiftlens import Host
 from shiftlens.core.cli import cli
 from shiftlens.core.config.settings import SLOTS, General
 from shiftlens.core.host import hookspecs
+from shiftlens.core.host.descriptions import plural as plural_of
 from shiftlens.core.host.kinds import API_VERSION, OLDEST_API
 from shiftlens.core.results.results import Record, Results
 
@@ -72,7 +73,7 @@ def built_ins():
 def test_every_component_stands_on_the_page_of_its_hook():
     for offer in Host().offers():
         if offer.distribution == "shiftlens":
-            plural = {"loss": "losses"}.get(offer.component.kind, f"{offer.component.kind}s")
+            plural = plural_of(offer.component.kind)
             assert offer.component.name in rows(reference(f"hooks/shiftlens_{plural}"))
 
 
