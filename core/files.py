@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from shiftlens.core.arrays import AnyArray
+from shiftlens.core.errors import InputError
+
+LARGEST_TEXT = 32 * 2**20  # bytes: many times what settings and results of a large analysis take
 
 
 @contextmanager
@@ -26,6 +29,40 @@ def whole(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_regular(path: Path) -> Path:
+    """A file, and no pipe or device, which would be waited for without end.
+
+    Raises:
+        InputError: it is something else, or not there.
+    """
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; give a file")
+    if path.exists():
+        raise InputError(f"{path} is a pipe or a device, which is not read; write its content to a file, and give that")
+    raise InputError(f"there is no file {path}; correct the path")
+
+
+def read_text(path: Path, most_bytes: int = LARGEST_TEXT) -> str:
+    """The content of a small UTF-8 text file.
+
+    Raises:
+        InputError: no file, or one that may not be read, is too large or not UTF-8.
+    """
+    try:
+        with check_regular(path).open("rb") as stream:
+            content = stream.read(most_bytes + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > most_bytes:
+        raise InputError(f"{path} is larger than {most_bytes >> 20} MB; give a file of settings or results")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from None
 
 
 def write_bytes(path: Path, content: bytes) -> None:

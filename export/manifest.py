@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from shiftlens.core.errors import BundleError
-from shiftlens.core.files import sha256_of, write_text
+from shiftlens.core.errors import BundleError, InputError
+from shiftlens.core.files import read_text, sha256_of, write_text
 from shiftlens.core.grid.interpolate import LARGEST_SIDE
 
 FORMAT = 2
@@ -212,11 +212,11 @@ def read_manifest(folder: Path) -> Manifest:
         BundleError: none there, not readable, of another format version, or naming files that are none of ours.
     """
     path = folder / MANIFEST
+    if not path.exists():
+        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}; give the folder `bundle` of a run")
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder} is no bundle: it has no {MANIFEST}; give the folder `bundle` of a run") from None
-    except (OSError, ValueError) as error:
+        raw = json.loads(read_text(path))
+    except (InputError, ValueError, RecursionError) as error:
         raise BundleError(f"{path} cannot be read: {error}; copy the bundle again, whole") from None
     version = raw.get("format") if isinstance(raw, dict) else None
     if version != FORMAT:

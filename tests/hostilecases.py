@@ -61,6 +61,7 @@ def check(case: Case, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     else:
         code = cli._run_command_line(command)
         out, err = capfd.readouterr()
+    err = err.replace(str(folder), "FOLDER")  # whose name is that of the case
     outcome = f"exit code {code}\n{out}\n{err}"
     assert "Traceback" not in err, outcome
     half_written = [path for path in set(folder.rglob("*")) - before if re.match(r"\..+\..{8}", path.name)]

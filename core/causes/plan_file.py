@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,10 +30,25 @@ def plan_of_values(values: Mapping[str, Any], factors: Sequence[ActiveFactor], w
     """The changes that `plan_as_values` or augmentation.yaml holds, with the factors of this analysis.
 
     Raises:
-        InputError: a change names a factor that is not among ``factors``.
+        InputError: the values hold no changes, or one names a factor that is not among ``factors``.
     """
+    if not _holds_changes(values):
+        raise InputError(
+            f"{where} is not as the trial wrote it; do the trial again: `shiftlens run CONFIG --from trial`"
+        )
     by_name = {factor.name: factor for factor in factors}
     missing = sorted({change["factor"] for change in values["changes"]} - by_name.keys())
     if missing:
         raise InputError(f"{where} names factors that are not installed here: {', '.join(missing)}")
     return tuple(Change(by_name[c["factor"]], *(float(c[field]) for field in STRENGTHS)) for c in values["changes"])
+
+
+def _holds_changes(values: Mapping[str, Any]) -> bool:
+    """Whether these are changes as `change_as_values` gives them, whatever stands beside them."""
+    changes = values.get("changes")
+    return isinstance(changes, list) and all(
+        isinstance(change, dict)
+        and isinstance(change.get("factor"), str)
+        and all(isinstance(change.get(field), int | float) and math.isfinite(change[field]) for field in STRENGTHS)
+        for change in changes
+    )

@@ -20,8 +20,8 @@ class TrialSettings(ComponentSettings):
     matching_samples: int = Field(
         250, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
     )
-    rows: int = Field(4000, ge=0, description="randomised rows for the generator's loss axis")
-    bootstrap: int = Field(500, ge=50, description="bootstrap draws behind every interval")
+    rows: int = Field(4000, ge=0, le=1_000_000, description="randomised rows for the generator's loss axis")
+    bootstrap: int = Field(500, ge=50, le=100_000, description="bootstrap draws behind every interval")
     alpha: float = Field(0.01, gt=0, lt=0.5, description="level of the tests for a shift, corrected for many factors")
     smallest_effect: float = Field(0.02, ge=0, description="smallest rise of the mean loss worth naming, in nats")
     smallest_share: float = Field(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import yaml
 
 from shiftlens.core.causes.augmentation import augment
 from shiftlens.core.config.settings import Settings
+from shiftlens.core.config.yaml_file import read_yaml_file
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole
 from shiftlens.core.host.host import Host
@@ -35,7 +34,7 @@ def write_augmented(run: Run, out: Path, host: Host, seed: int = 0, progress: Pr
     path = run.path / AUGMENTATION
     if not path.is_file():
         raise InputError(f"{run.path} has no {AUGMENTATION}: no factor was found harmful, or the trial is not done yet")
-    wanted: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    wanted = read_yaml_file(path, f"`shiftlens run CONFIG --out {run.path} --from trial` writes it anew")
     context = Context(Settings.parse(run.settings, run.base, host), host, run)
     domain = context.domain("source")
     factors = active_factors(context)[0]

@@ -80,10 +80,12 @@ def key_and_value(override: str) -> tuple[str, Any]:
     """``key=value`` as of ``--set``; the value is YAML."""
     import yaml
 
+    from shiftlens.core.config.yaml_file import parse_yaml, told
+
     key, equals, value = override.partition("=")
     if not equals or not key:
         raise InputError(f'--set takes key=value, for example --set steps=60; not "{override}"')
     try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f'--set {key}: "{value}" is not a YAML value') from None
+        return key, parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise InputError(f'--set {key}: "{value:.80}" is not a YAML value: {told(error)}') from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import write_text
+from shiftlens.core.files import read_text, write_text
 
 if TYPE_CHECKING:
     from shiftlens.core.config.settings import Settings
@@ -23,13 +23,16 @@ def base_of(folder: Path) -> Path:
 
     In a run directory they start from where those of the analysis did, which its origin.json tells.
     """
-    try:
-        told = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
-        return Path(os.path.normpath(folder / told["base"]))
-    except FileNotFoundError:
+    path = folder / ORIGIN
+    if not path.exists() or not (folder / RESOLVED).exists():  # a folder of data may hold an origin.json of its own
         return folder
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{folder / ORIGIN} cannot be read ({error}); run the analysis again") from None
+    try:
+        told = json.loads(read_text(path))
+        return Path(os.path.normpath(folder / told["base"]))
+    except InputError as error:
+        raise InputError(f"{error}; run the analysis again") from None
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}); run the analysis again") from None
 
 
 def write_resolved(folder: Path, settings: Settings) -> None:

@@ -20,8 +20,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.config.resolved import base_of
-from shiftlens.core.config.yaml_file import KeyPath, dotted, line_of, read_yaml
+from shiftlens.core.config.yaml_file import KeyPath, dotted, line_of, parse_yaml, read_yaml, told
 from shiftlens.core.errors import InputError, Mistake, PluginError, SettingsError, near_miss
+from shiftlens.core.files import read_text
 from shiftlens.core.grid.interpolate import LARGEST_SIDE
 from shiftlens.core.host.descriptions import NAME, plural
 from shiftlens.core.host.host import Host
@@ -230,14 +231,9 @@ def load_settings(path: str | Path, host: Host | None = None, overrides: Iterabl
     path = Path(path)
     if path.is_dir() and (path / "analysis.yaml").is_file():
         path = path / "analysis.yaml"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            f"there is no settings file {path}; `shiftlens init DIR --source ... --target ...` writes one"
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"the settings file {path} cannot be read: {error}") from None
+    if not path.exists():
+        raise InputError(f"there is no settings file {path}; `shiftlens init DIR --source ... --target ...` writes one")
+    text = read_text(path)
     raw, lines, mistakes = read_yaml(text, str(path))
     for override in overrides:
         apply_override(raw, override)
@@ -258,9 +254,9 @@ def apply_override(raw: dict[str, Any], override: str) -> None:
         here[part] = dict(below) if isinstance(below, dict) else {}
         here = here[part]
     try:
-        here[parts[-1]] = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InputError(f'--set {key}: "{value}" is not a YAML value') from None
+        here[parts[-1]] = parse_yaml(value)
+    except yaml.YAMLError as error:
+        raise InputError(f'--set {key}: "{value:.80}" is not a YAML value: {told(error)}') from None
 
 
 @cache
@@ -329,6 +325,15 @@ class _Resolver:
         assert isinstance(settings, ComponentSettings)
         return Choice(component, _with_absolute_paths(settings, self.base))
 
+    def no_doubles(self, chosen: Iterable[Choice | None], slot: str) -> None:
+        """Each component once: what a second one finds or writes would take the place of the first."""
+        first: dict[str, int] = {}
+        for index, choice in enumerate(chosen):
+            if choice is not None and first.setdefault(choice.name, index) != index:
+                self.mistake(
+                    (slot, index), f'"{choice.name}" stands a second time (first as {slot}[{first[choice.name]}])'
+                )
+
     def spelled_out(self, kind: type[Component], word: str) -> dict[str, str]:
         """The mapping that a bare word is short for: a name, or (for what is read from files) a path."""
         is_path = not NAME.fullmatch(word) or (word not in self.host.names(kind) and (self.base / word).exists())
@@ -365,6 +370,7 @@ def _resolve(
         elif slot.many:
             values = value if isinstance(value, list) else [value]
             chosen[name] = tuple(resolver.choose(slot.kind, v, (name, i)) for i, v in enumerate(values))
+            resolver.no_doubles(chosen[name], name)
         else:
             chosen[name] = resolver.choose(slot.kind, _named(value, defaults().get(name)), (name,))
     chosen["remedies"] = _remedies(resolver, general)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationInfo, field_validator
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.data.domain import Domain
@@ -35,13 +35,25 @@ OLDEST_API = 1
 """The oldest number that still works; plugins that say nothing were written for 1."""
 
 
+NUMBERS: tuple[object, ...] = (int, float, int | None, float | None)
+
+
 class ComponentSettings(BaseModel):
     """Base of every settings class: unknown keys are mistakes, values cannot change once read.
 
     Each field needs ``Field(description=...)``: it is the help that ``shiftlens plugins show`` prints.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """Python counts true as 1; a person who writes it for a number means something else."""
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation in NUMBERS:
+            raise ValueError("must be a number")
+        return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -9,18 +10,19 @@ import platform
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from shiftlens.core.arrays import AnyArray
 from shiftlens.core.config.resolved import RESOLVED, base_of
+from shiftlens.core.config.yaml_file import read_yaml_file
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import save_array, sha256_of, write_text
+from shiftlens.core.files import read_text, save_array, sha256_of, write_text
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Results
 
@@ -49,6 +51,7 @@ class StageRecord:
         outputs: the files it wrote, by their path in the run directory.
         facts: small JSON values that later stages and the results need.
         inputs: files that it was found to read only as it worked, by their path from the run directory.
+        sealed: `seal` when it was written: what is read back is not believed where it differs.
     """
 
     stage: str
@@ -58,6 +61,12 @@ class StageRecord:
     outputs: dict[str, Output] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     inputs: dict[str, Output] = field(default_factory=dict)
+    sealed: str = ""
+
+    @property
+    def seal(self) -> str:
+        """Hash of all the rest."""
+        return hashlib.sha256(json.dumps({**asdict(self), "sealed": ""}, sort_keys=True).encode()).hexdigest()
 
     @property
     def content(self) -> str:
@@ -77,7 +86,12 @@ class Arrays(Mapping[str, AnyArray]):
         path = self.folder / f"{name}.npy"
         if not path.is_file():
             raise KeyError(name)
-        loaded: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        try:
+            loaded: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError, OSError):
+            raise InputError(
+                f"{path} is damaged; the analysis writes it anew: `shiftlens run CONFIG --out {self.folder.parent}`"
+            ) from None
         return loaded
 
     def __iter__(self) -> Iterator[str]:
@@ -101,8 +115,15 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The resolved settings, with every default, as plain values; relative paths start from `base`."""
-        loaded: dict[str, Any] = yaml.safe_load((self.path / RESOLVED).read_text(encoding="utf-8"))
+        """The resolved settings, with every default, as plain values; relative paths start from `base`.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        path = self.path / RESOLVED
+        loaded = read_yaml_file(path, self._written_anew)
+        if not set(loaded) >= {"source", "target", "classifier"} or not isinstance(loaded.get("reports"), list):
+            raise InputError(f"{path} is damaged (it lacks what every analysis has); {self._written_anew}")
         return loaded
 
     @property
@@ -115,12 +136,23 @@ class Run:
         """What the run found.
 
         Raises:
-            InputError: the run has not got that far.
+            InputError: the run has not got that far, or the file is damaged.
         """
         path = self.path / RESULTS
-        if not path.is_file():
+        if not path.exists():
             raise InputError(f"{self.path} has no results.json yet; finish it with `shiftlens run`")
-        return Results.model_validate_json(path.read_text(encoding="utf-8"))
+        try:
+            return Results.model_validate_json(read_text(path))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(str(part) for part in fault["loc"]) or "the file"
+            raise InputError(f"{path} is damaged ({place}: {fault['msg']}); {self._written_anew}") from None
+        except InputError as error:
+            raise InputError(f"{error}; {self._written_anew}") from None
+
+    @property
+    def _written_anew(self) -> str:
+        return f"the analysis writes it anew: `shiftlens run CONFIG --out {self.path}`"
 
     @property
     def bundle(self) -> Path:
@@ -141,14 +173,16 @@ class Run:
         """The record of a finished stage; None where it never finished or its record cannot be read."""
         path = self.path / "stages" / f"{stage}.json"
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = json.loads(read_text(path))
             for files in ("outputs", "inputs"):
                 raw[files] = {name: Output(**out) for name, out in raw.get(files, {}).items()}
-            return StageRecord(**raw)
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            logger.warning("the record %s cannot be read (%s); the stage is done again", path, error)
+            record = StageRecord(**raw)
+            if record.sealed != record.seal:
+                raise InputError("it is not as it was written")
+            return record
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, InputError) as error:
+            if path.exists():
+                logger.warning("the record %s cannot be read (%s); the stage is done again", path, error)
             return None
 
     def is_current(self, stage: str, key: str) -> bool:
@@ -173,7 +207,8 @@ class Run:
         here = self.path.resolve()
         written = {name: _described(self.path / name) for name in sorted(outputs)}
         read = {_from(here, path): _described(path) for path in sorted(set(inputs))}
-        record = StageRecord(stage, key, seconds, versions, written, facts, read)
+        record = StageRecord(stage, key, seconds, versions, written, json.loads(json.dumps(facts)), read)
+        record = replace(record, sealed=record.seal)
         write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record
 

@@ -200,6 +200,8 @@ def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Append what is logged meanwhile to a file."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path} is no file; remove it")
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level

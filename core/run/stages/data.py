@@ -6,6 +6,7 @@ from typing import Any
 
 from shiftlens.core.data.domain import check_pair
 from shiftlens.core.data.fingerprint import fingerprint, sha256_of_files
+from shiftlens.core.errors import InputError, ShiftlensError
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 from shiftlens.core.run.memory import check_memory
 
@@ -27,7 +28,15 @@ def work(context: Context) -> Outcome:
 
 
 def outside(context: Context) -> Any:
-    return {role: fingerprint(context.reader(role).files()) for role in DOMAINS}
+    found = {}
+    for role in DOMAINS:
+        try:
+            found[role] = fingerprint(context.reader(role).files())
+        except ShiftlensError as error:
+            raise type(error)(f"{role}: {error}") from error
+        except (OSError, ValueError) as error:  # a path that no system takes
+            raise InputError(f"{role}: {error}; correct the path") from None
+    return found
 
 
 STAGE = Stage("data", settings=("source", "target", "batch_size"), after=(), work=work, outside=outside)

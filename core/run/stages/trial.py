@@ -14,6 +14,7 @@ from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
 from shiftlens.core.config.settings import Choice
+from shiftlens.core.config.yaml_file import read_yaml_file
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.samples import Samples
 from shiftlens.core.files import write_text
@@ -160,7 +161,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
 def fitted_plan(context: Context) -> tuple[Plan, dict[str, str]]:
     """The changes that the trial fitted, ready to be made again, and the verdict of each factor among them."""
     path = context.run.path / PLAN
-    values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    values = read_yaml_file(path, "do the trial again: `shiftlens run CONFIG --from trial`")
     plan = plan_of_values(values, active_factors(context)[0], str(path))
     return plan, {change["factor"]: change["verdict"] for change in values["changes"]}
 
