@@ -37,5 +37,8 @@ docs: reference ## the pages, in site/
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
 
+mutation: $(BIN)/pytest ## wrong changes that the default tests do not see (an hour)
+	$(BIN)/python -m benchmarks.mutation --out benchmarks/mutation.md
+
 ci: ## everything, in a fresh environment
 	.ci/run

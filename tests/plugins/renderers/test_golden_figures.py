@@ -1,4 +1,4 @@
-"""Every number that the HTML report prints is one of results.json, where it belongs and as the one formatter writes it.
+"""Every number that the reports print is one of results.json, where it belongs and as the one formatter writes it.
 
 Sentences of results.json are quoted by the report; their figures are held by the tests of the sentences.
 """
@@ -21,7 +21,8 @@ from htmltree import Node, tree
 
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Renderer
-from shiftlens.core.results.results import Cause, Cell, PairResult, Results
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import BeforeAfter, Cause, Cell, ConverterResult, FactorGap, PairResult, Results
 from shiftlens.plugins.renderers.words import number, percent, points, signed
 
 FIGURE = re.compile(r"(?<![\w.#])#?[−+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[\u202f ]%)?(?![\w.]*\w)")
@@ -74,12 +75,16 @@ def _sentences(results: Results) -> set[str]:
     return {leaf for leaf in _dumped(results.to_json()) if isinstance(leaf, str) and " " in leaf}
 
 
+def html_of(report: Report) -> str:
+    component = Host().find(Renderer, "html")
+    html: bytes = component.build(component.settings())(report)["report.html"]
+    return html.decode("utf-8")
+
+
 @cache
 def _example(name: str) -> Case:
     report = example(name)
-    component = Host().find(Renderer, "html")
-    html = component.build(component.settings())(report)["report.html"].decode("utf-8")
-    return Case(report.results, tree(html))
+    return Case(report.results, tree(html_of(report)))
 
 
 @pytest.fixture(params=[*SCENES, "demo"])
@@ -223,8 +228,10 @@ def test_the_cards(case: Case) -> None:
     if rest is not None:
         share = f"{percent(rest.share)} {range_of(rest.ci, percent)}"
         case.told(cards["unexplained"].one("span", "chip").words, share, constants=())
-    if results.remedy is not None and results.remedy.measured is not None:
-        case.told(cards["remedy"].all("p")[-1].words, bare(results.remedy.measured), constants=())
+    if results.remedy is not None:
+        assert results.remedy.sentence in cards["remedy"].words
+        assert results.remedy.measured_sentence in cards["remedy"].words
+        case.told(cards["remedy"].words, constants=())
     gap = f"{number(results.loss.source)} {number(results.loss.target)}"
     assert results.loss.target is not None
     gap += f" {number(results.loss.target - results.loss.source)}"
@@ -290,9 +297,9 @@ def test_every_cell_of_every_grid(case: Case) -> None:
         assert asked == [number(row[0].requested) for row in pair.cells]
         for r, (row, cells) in enumerate(zip(rows, pair.cells, strict=True), start=1):
             for c, (td, cell) in enumerate(zip(row, cells, strict=True), start=1):
-                _one_cell(case, td, cell, f"Row {r}, column {c}")
+                _one_cell(td, cell, f"Row {r}, column {c}", _note(cell, pair, first=r == 1))
         for i, (td, cell) in enumerate(zip(series.all("td", "cell"), pair.series, strict=True), start=1):
-            _one_cell(case, td, cell, f"Step {i}")
+            _one_cell(td, cell, f"Step {i}", _note(cell, pair, first=i == 1))
 
 
 def _name(role: str, pair: PairResult) -> str:
@@ -300,7 +307,13 @@ def _name(role: str, pair: PairResult) -> str:
     return name or f"{role} #{getattr(pair, role)}"
 
 
-def _one_cell(case: Case, td: Node, cell: Cell, place: str) -> None:
+def _note(cell: Cell, pair: PairResult, first: bool) -> str:
+    if cell.real:
+        return f"real sample: {_name('source' if first else 'target', pair)}"
+    return "the loss axis cannot reach the requested loss here" if cell.reached is False else ""
+
+
+def _one_cell(td: Node, cell: Cell, place: str, note: str) -> None:
     told = {name.removeprefix("data-"): value for name, value in td.attributes.items() if name.startswith("data-")}
     assert told["measured"] == number(cell.measured)
     assert told["requested"] == number(cell.requested)
@@ -310,7 +323,9 @@ def _one_cell(case: Case, td: Node, cell: Cell, place: str) -> None:
     expected = f"{number(cell.measured)}, requested {number(cell.requested)}; predicted {cell.predicted}"
     wrong = "" if cell.correct else ", wrong"
     label = f"{place}: measured loss {expected}{wrong}, {percent(cell.confidence)} confident"
-    assert td.attributes["aria-label"].startswith(label)
+    assert td.attributes["aria-label"] == label + (f"; {note}" if note else "")
+    assert told.get("note", "") == note
+    assert ("real" in td.attributes["class"].split()) is cell.real
     assert td.one("p").all("span")[0].words.strip() == number(cell.measured)
 
 
@@ -485,3 +500,111 @@ def _derived(results: Results) -> Iterator[str]:
     yield from (number(max(0.0, math.exp(at) - 0.05)) for at in (logs.min(), (logs.min() + logs.max()) / 2, logs.max()))
     missed = [cell.reached is False for pair in results.pairs for row in pair.cells for cell in row if not cell.real]
     yield percent(sum(missed) / len(missed)).replace("\u202f", " ")
+
+
+def test_the_style_converters_section() -> None:
+    """Made of the example's own pairs, as if each target sample had been converted to stand for a source sample."""
+    report = example("digits", pairs=9)
+    results = report.results
+    found = ConverterResult(
+        name="latent-transport", samples=1234, held_out=True, accuracy=BeforeAfter(before=0.51, after=0.87),
+        loss=BeforeAfter(before=1.75, after=0.62), skipped=2, sentence="It brings back most of it.",
+        gaps=[
+            FactorGap(factor="hue", source=40.0, target=201.0, converted=62.0, closed=0.86, unit="degrees"),
+            FactorGap(factor="level", source=0.25, target=0.5, converted=0.9, closed=-1.6),
+        ],
+    )  # fmt: skip
+    pairs = []
+    for pair in results.pairs:
+        cells = [list(row) for row in pair.cells]
+        cells[0][0] = cells[0][0].model_copy(update={"real": False, "converted": True})
+        pairs.append(pair.model_copy(update={"converted": True, "cells": cells}))
+    changed = Report(results.model_copy(update={"converter": found, "pairs": pairs}), report.settings, report.arrays)
+    case = Case(changed.results, tree(html_of(changed)))
+    section = case.page.one("section", id="converter")
+    told = section.one("p", "sentence").words
+    assert "It brings back most of it." in told
+    assert "2 further pairs left out" in told
+    assert "target samples that it was not trained on" in told
+    case.told(told, "1,234 2", constants=())
+    rows = [[cell.words.strip() for cell in row.all("td")] for row in section.one("tbody").all("tr")]
+    assert rows == [
+        ["40.0\u202fdegrees", "201\u202fdegrees", "62.0\u202fdegrees", "86\u202f%"],
+        ["0.25", "0.50", "0.90", "none, it grew"],
+    ]
+    strips = section.all("div", "strip")
+    assert len(strips) == 8  # more would only be scrolled past
+    for strip, pair in zip(strips, pairs, strict=False):
+        target, converted = strip.all("div", "strip-cell")
+        for drawn, cell in ((target, pair.cells[-1][-1]), (converted, pair.cells[0][0])):
+            case.told(drawn.one("p").words, f"{number(cell.measured)} {cell.predicted}", constants=())
+            assert ("✕" in drawn.one("p").words) is not cell.correct
+        assert target.one("span", "tag").words.strip() == "target"
+    first = case.page.all("article", "pair")[0]
+    name = f"target #{pairs[0].target}"
+    assert [span.words.strip() for span in first.one("tr", "ends").all("span")] == [f"{name}, converted", name]
+    assert first.all("td", "cell")[0].attributes["data-note"] == f"converted from the real sample {name}"
+    assert first.all("td", "cell")[24].attributes["data-note"] == f"real sample: {name}"
+    seen = changed.results.model_copy(update={"converter": found.model_copy(update={"held_out": False, "skipped": 0})})
+    told = tree(html_of(Report(seen, report.settings, report.arrays))).one("section", id="converter").words
+    assert "target samples that it was trained on" in told
+    assert "left out" not in told
+
+
+def test_pictures_that_are_not_square_keep_their_shape() -> None:
+    report = example("digits", pairs=1)
+    cut = {name: array[..., :20] for name, array in report.arrays.items()}
+    results = report.results.model_copy(update={"sample_shape": [3, 32, 20]})
+    style = tree(html_of(Report(results, report.settings, cut))).one("style")
+    assert "--columns: 5; --steps: 5; --shape: 20 / 32;" in str(style.inside)
+
+
+def table_rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+@pytest.mark.parametrize("name", list(SCENES))
+def test_the_figures_of_the_markdown_page(name: str) -> None:
+    report = example(name)
+    results = report.results
+    component = Host().find(Renderer, "markdown")
+    text = component.build(component.settings())(report)["report.md"].decode("utf-8").replace("\\", "")
+    accuracy, loss = results.accuracy, results.loss
+    assert accuracy.target is not None
+    assert loss.target is not None
+    rows = table_rows(text)
+    assert rows[2:5] == [
+        [
+            "accuracy",
+            percent(accuracy.source, 1),
+            percent(accuracy.target, 1),
+            points(accuracy.target - accuracy.source),
+        ],
+        [
+            f"mean loss, {results.loss_unit}",
+            number(loss.source),
+            number(loss.target),
+            signed(loss.target - loss.source),
+        ],
+        ["samples", f"{results.samples.source:,}", f"{results.samples.target:,}", ""],
+    ]
+    for row, cause in zip(rows[7:], results.causes, strict=True):
+        moved = f"{number(cause.shift.source)} {number(cause.shift.target)}" if cause.shift else ""
+        expected = [
+            cause.factor, f"**{cause.verdict}**", FIGURE.findall(moved),
+            FIGURE.findall(f"{signed(cause.effect)} {range_of(cause.ci, signed)}"),
+            FIGURE.findall(f"{percent(cause.share)} {range_of(cause.share_ci, percent)}"), cause.sentence,
+        ]  # fmt: skip
+        assert [*row[:2], *map(FIGURE.findall, row[2:5]), row[5]] == expected
+    rest = results.unexplained
+    assert rest is not None
+    assert f"{percent(rest.share)} ({percent(rest.ci[0])} to {percent(rest.ci[1])}) of the loss gap" in text
+    assert results.second_opinion is not None
+    told = [number(v) for v in (results.fidelity.spearman, results.leak.r2)]
+    assert f"Fidelity {told[0]}, leak {told[1]}, {len(results.pairs)} pairs." in text
+    assert f"a fidelity of {number(results.second_opinion.fidelity)}." in text
+    assert f"seed {results.provenance.seed}." in text
+    for sentence in [found.sentence for found in results.interactions] + (
+        [results.remedy.sentence] if results.remedy else []
+    ):
+        assert sentence in text

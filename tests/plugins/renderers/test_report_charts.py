@@ -147,3 +147,16 @@ def test_words() -> None:
     assert words.count(1, "class") == "1 class"
     assert words.count(5000, "class") == "5,000 classes"
     assert words.listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_a_training_curve_is_drawn_over_its_steps_and_without_any_over_its_rows() -> None:
+    stepped = Curve(name="generator", rows=[{"step": 50.0 * i, "loss": 3.0 - i} for i in range(3)])
+    (chart,) = charts.curve_charts(stepped)
+    assert chart.x_name == "step"
+    assert [tick.text for tick in chart.x_axis] == ["0", "20", "40", "60", "80", "100"]
+    plain = Curve(name="generator", rows=[{"loss": 3.0 - i} for i in range(3)])
+    (chart,) = charts.curve_charts(plain)
+    assert chart.x_name == "row"
+    assert chart.dots == ((charts.LEFT, 16.0), ((charts.LEFT + charts.RIGHT - 4) / 2, 60.0), (charts.RIGHT - 4, 104.0))
+    assert chart.last == "1.00"
+    assert chart.title == "generator: loss from 3.00 to 1.00"
