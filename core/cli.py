@@ -10,12 +10,12 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from shiftlens import __version__
-from shiftlens.core.commands.options import GATE_TRIPPED, INTERRUPTED, OUR_FAULT, WRONG_INPUT, as_json, quiet
+from shiftlens.core.commands.options import INTERRUPTED, OUR_FAULT, WRONG_INPUT, as_json, opened, quiet
 from shiftlens.core.commands.plugins import plugins
 from shiftlens.core.commands.process import GOES_ON, prepare
 from shiftlens.core.commands.shown import shown
@@ -24,7 +24,6 @@ from shiftlens.core.host.watchdog import kept_alive
 
 if TYPE_CHECKING:
     from shiftlens.core.host.host import Host
-    from shiftlens.core.run.directory import Run
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -86,12 +85,13 @@ def _show_strictly(error: ShiftlensError) -> None:
     help="Folder for the data, the settings and the run.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
+@opened
 @quiet
-def demo(out: Path, overrides: tuple[str, ...], quiet: bool) -> None:
+def demo(out: Path, overrides: tuple[str, ...], open_: bool, quiet: bool) -> None:
     """The whole job on real handwritten digits: what made this classifier fail?"""
     from shiftlens.core.data.demo import write_demo
 
-    _analyse(write_demo(out), out / "run", overrides, quiet)
+    _analyse(write_demo(out), out / "run", overrides, quiet, open_=open_)
 
 
 @cli.command()
@@ -128,6 +128,7 @@ def inspect(model: str, as_json: bool) -> None:
 @click.option("--from", "from_", metavar="STAGE", help="Do this stage and all later ones again.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a setting.")
 @click.option("--fail-on", multiple=True, metavar="GATE", help="harmful, drop=0.05 or fidelity=0.8: exit with 1.")
+@opened
 @quiet
 def run(
     config: Path,
@@ -136,10 +137,11 @@ def run(
     from_: str | None,
     overrides: tuple[str, ...],
     fail_on: tuple[str, ...],
+    open_: bool,
     quiet: bool,
 ) -> int:
     """Analyse; a second run does only what has changed, a killed one goes on where it stopped."""
-    return _analyse(config, out, overrides, quiet, until, from_, fail_on)
+    return _analyse(config, out, overrides, quiet, until, from_, fail_on, open_)
 
 
 def _analyse(
@@ -150,8 +152,10 @@ def _analyse(
     until: str | None = None,
     from_: str | None = None,
     fail_on: Iterable[str] = (),
+    open_: bool = False,
 ) -> int:
     """One run with progress, its result on stdout, and its gates."""
+    from shiftlens.core.commands import ending
     from shiftlens.core.config.settings import load_settings
     from shiftlens.core.host.host import Host
     from shiftlens.core.results.gates import parse_gates
@@ -160,27 +164,22 @@ def _analyse(
     gates = parse_gates(fail_on)
     if gates and until not in (None, "explain", "render"):
         raise InputError("--fail-on needs the results, which --until leaves out")
+    if open_ and until not in (None, "render"):
+        raise InputError("--open needs the report, which --until leaves out")
     host = Host()
     _warn_of_problems(host)
     settings = load_settings(config, host, overrides)
-    with shown(host, quiet):
+    with shown(host, quiet) as progress:
         finished = pipeline.run(settings, out, until, from_, host)
+    if not progress.work.done and not quiet:
+        click.echo("up to date: nothing has changed since the last run", err=True)
     if until not in (None, "explain", "render"):
         click.echo(finished.path)
         return 0
-    return _tell(finished, gates)
-
-
-def _tell(finished: Run, gates: Iterable[Any]) -> int:
-    results = finished.results
-    click.echo(results.headline)
-    record = finished.record("render")
-    for name in sorted(record.outputs if record else ()):
-        click.echo(finished.path / name)
-    tripped = [reason for gate in gates if (reason := gate.trips(results))]
-    for reason in tripped:
-        click.echo(f"gate tripped - {reason}", err=True)
-    return GATE_TRIPPED if tripped else 0
+    code = ending.tell(finished, progress.warnings.told, gates)
+    if open_:
+        ending.open_page(finished)
+    return code
 
 
 def _warn_of_problems(host: Host) -> None:

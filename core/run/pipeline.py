@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import shiftlens
 from shiftlens.core.config.resolved import ORIGIN, RESOLVED, write_resolved
 from shiftlens.core.config.settings import SLOTS, Settings
@@ -91,9 +93,12 @@ def run(
     host = host or Host()
     directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
     _refuse_foreign(directory.path)
+    another = _other_analysis(directory, settings)
     observers = {choice.name: choice.build for choice in settings.observers}
     with directory.lock(), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
         logger.info("shiftlens %s, %s -> %s", shiftlens.__version__, settings.general.name, directory.path)
+        if another:
+            logger.warning("%s is of the analysis %s; it becomes that of %s", directory.path, another, _title(settings))
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
         again = NAMES[NAMES.index(from_) :] if from_ else ()
@@ -182,6 +187,24 @@ def _refuse_foreign(path: Path) -> None:
         raise InputError(f"--out {path} is a file; give a folder")
     if path.is_dir() and any(path.iterdir()) and not (path / RESOLVED).is_file() and not _is_begun(path):
         raise InputError(f"--out {path} holds other files and is no run directory; give an empty or a new folder")
+
+
+def _other_analysis(directory: Run, settings: Settings) -> str:
+    """What the directory holds, where that is not an earlier state of this analysis; else an empty string."""
+    if not (directory.path / RESOLVED).is_file():
+        return ""
+    try:
+        raw, base = directory.settings, directory.base
+        held = {role: base / raw[role]["path"] for role in ("source", "target")}
+        title = f'"{raw["name"]}" of {base}'
+    except (ShiftlensError, OSError, ValueError, TypeError, KeyError, yaml.YAMLError):
+        return ""  # one that cannot be read, or whose readers take no path, cannot be told apart
+    now = {role: getattr(getattr(settings, role).settings, "path", None) for role in held}
+    return "" if any(held[role] == now[role] for role in held) else title
+
+
+def _title(settings: Settings) -> str:
+    return f'"{settings.general.name}" of {settings.base}'
 
 
 def _is_begun(path: Path) -> bool:
