@@ -326,13 +326,18 @@ class _Resolver:
         return Choice(component, _with_absolute_paths(settings, self.base))
 
     def no_doubles(self, chosen: Iterable[Choice | None], slot: str) -> None:
-        """Each component once: what a second one finds or writes would take the place of the first."""
-        first: dict[str, int] = {}
+        """Each component once: what a second one finds or writes would take the place of the first.
+
+        A factor of single columns may stand for several of them.
+        """
+        first: dict[Any, int] = {}
         for index, choice in enumerate(chosen):
-            if choice is not None and first.setdefault(choice.name, index) != index:
-                self.mistake(
-                    (slot, index), f'"{choice.name}" stands a second time (first as {slot}[{first[choice.name]}])'
-                )
+            if choice is None:
+                continue
+            one_of_many = isinstance(choice.component, Factor) and choice.component.per_column
+            what = (choice.name, getattr(choice.settings, "column", None) if one_of_many else None)
+            if first.setdefault(what, index) != index:
+                self.mistake((slot, index), f'"{choice.name}" stands a second time (first as {slot}[{first[what]}])')
 
     def spelled_out(self, kind: type[Component], word: str) -> dict[str, str]:
         """The mapping that a bare word is short for: a name, or (for what is read from files) a path."""

@@ -164,7 +164,7 @@ def wanted(context: Context) -> list[Choice]:
 
 def outside(context: Context) -> Any:
     """Which remedies there are, and where they come from: a new one is tried, too."""
-    return [[choice.name, context.host.origin(Remedy, choice.name).origin] for choice in wanted(context)]
+    return [[choice.name, context.host.origin(Remedy, choice.name).identity] for choice in wanted(context)]
 
 
 STAGE = Stage(

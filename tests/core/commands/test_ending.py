@@ -23,9 +23,11 @@ def told(capsys, *command, code=0):
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """An analysis that has a warning to tell (too few samples to decide) and its run."""
+    """An analysis that has a warning to tell, on the grid's axis, and its run."""
     folder = tmp_path_factory.mktemp("finished")
-    config = write_analysis(folder, factors=[{"name": "column", "column": index} for index in (1, 12, 13, 14)])
+    columns = [{"name": "column", "column": index} for index in (1, 12, 13, 14)]
+    generator = {"name": "autoencoder", "steps": 20, "loss_axis": "observed"}
+    config = write_analysis(folder, factors=columns, generator=generator)
     assert cli._run_command_line(["run", str(config), "--out", str(folder / "run"), "--quiet", *QUICK]) == 0
     return folder
 
@@ -48,12 +50,14 @@ def test_the_sentence_the_verdicts_and_the_report_stand_on_stdout_in_this_order(
         assert line.split()[0] == verdict
 
 
-def test_the_table_begins_with_what_is_harmful_and_says_what_it_costs(finished):
+def test_the_table_says_what_each_change_costs_and_the_worst_stands_first(finished):
     results = load_run(finished / "run").results
-    cause = next(cause for cause in results.causes if cause.verdict == "harmful")
-    points = 100 * cause.accuracy_effect
-    assert table(results)[0].startswith(f"  harmful    {cause.factor} ")
-    assert f"costs {points:.1f} (" in table(results)[0]
+    worst = max(
+        (cause for cause in results.causes if cause.verdict in ("harmful", "unclear")),
+        key=lambda cause: (cause.verdict == "harmful", cause.effect),
+    )
+    assert table(results)[0].split()[:2] == [worst.verdict, worst.factor]
+    assert f"costs {100 * worst.accuracy_effect:.1f} (" in table(results)[0]
     assert table(results)[0].endswith("points of accuracy")
 
 

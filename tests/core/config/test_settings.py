@@ -186,3 +186,11 @@ def test_only_factors_may_be_auto(tmp_path, host):
     first, second = mistakes_of(tmp_path, text, host).mistakes
     assert {first.key, second.key} == {"reports[0].name", "observers[0].name"}
     assert 'did you mean "tensorboard"?' in f"{first} {second}"
+
+
+def test_a_factor_of_columns_may_stand_for_several_of_them_but_for_each_once(tmp_path, host):
+    columns = [{"name": "column", "column": 1}, {"name": "column", "column": 2}]
+    assert len(load_settings(write(tmp_path, yaml.safe_dump({**MINIMAL, "factors": columns})), host).factors) == 2
+    (mistake,) = mistakes_of(tmp_path, yaml.safe_dump({**MINIMAL, "factors": [*columns, columns[0]]}), host).mistakes
+    assert mistake.key == "factors[2]"
+    assert "second time (first as factors[0])" in mistake.message

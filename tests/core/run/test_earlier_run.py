@@ -145,5 +145,5 @@ def test_a_run_directory_finds_the_data_again(finished, tmp_path, inside):
 
 def test_an_origin_that_cannot_be_read_is_told(folder):
     (folder / "run" / "origin.json").write_text("[]")
-    with pytest.raises(ShiftlensError, match=r"origin\.json cannot be read"):
+    with pytest.raises(ShiftlensError, match=r"origin\.json is damaged"):
         load_settings(folder / "run" / "settings.yaml")
