@@ -29,7 +29,7 @@ def compressed(x: FloatArray, quality: Floats) -> FloatArray:
     made = np.empty(levels.shape, dtype=np.uint8)
     for number, (image, wanted) in enumerate(zip(levels, np.rint(quality).astype(int), strict=True)):
         _, file = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(wanted)])
-        made[number] = cv2.imdecode(file, cv2.IMREAD_UNCHANGED).reshape(image.shape)
+        made[number] = np.asarray(cv2.imdecode(file, cv2.IMREAD_UNCHANGED)).reshape(image.shape)
     return made.transpose(0, 3, 1, 2)[:, ::-1].astype(np.float32) / np.float32(255)
 
 
