@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from realdata import cifar, digits, power
@@ -22,12 +23,21 @@ from shiftlens.core.results.results import (
     Cause,
     Cell,
     ClassAccuracy,
+    Confusion,
     Curve,
     Distribution,
     DosePoint,
+    Fidelity,
     GridSize,
     Interaction,
+    Intervals,
+    Intervention,
+    InterventionAxis,
+    InterventionCell,
+    InterventionSample,
     Leak,
+    NearestTarget,
+    PairMove,
     PairResult,
     PerDomain,
     Provenance,
@@ -37,8 +47,11 @@ from shiftlens.core.results.results import (
     Samples,
     SecondOpinion,
     Shift,
+    Slider,
+    SliderStep,
     StripCell,
     Unexplained,
+    WorstSample,
 )  # fmt: skip
 
 
@@ -238,9 +251,18 @@ def example(
                 source=s, target=t, source_name=text(f"a/{s}.png") if name == "photos" else "", label=text(label),
                 loss=(float(loss_source[s]), float(loss_target[t])), cells=table,
                 series=[*(row[0] for row in table[:-1]), table[-1][-1]],
+                moves=[
+                    PairMove(factor=text(scene.harmful.factor), down=2.0, right=0.1, gap=3.0),
+                    # The first pair's harmless factor strays; the others' does not.
+                    PairMove(factor=text(scene.harmless.factor), down=0.1 if found else 50.0, right=90.0, gap=100.0),
+                ],
             )
         )  # fmt: skip
 
+    shown = (
+        _intervention(scene, classifier, source, y_source, target, y_target, losses, features, text) if pairs else None
+    )
+    worst = np.argsort(-loss_target)[:12]
     generated = [cell for pair in found for row in pair.cells for cell in row if not cell.real]
     strips: list[np.ndarray] = []
     accuracy_target = float(right_target.mean())
@@ -265,6 +287,20 @@ def example(
             )
             for c in classifier.classes
         ],
+        accuracy_ci=Intervals(source=(0.88, 0.93), target=(0.6, 0.7) if labelled else None),
+        measured_on=Samples(source=half, target=len(target)),
+        confusions=[
+            Confusion(label=text(str(a)), predicted=text(str(b)), source=0.01, target=0.2)
+            for a, b in pairwise(classifier.classes)
+        ] if labelled else [],
+        worst=[
+            WorstSample(
+                target=int(t), label=text(str(y_target[t])) if labelled else None, predicted=text(said_target[t]),
+                confidence=0.5, loss=float(loss_target[t]),
+                values={text(scene.harmful.factor): float(scene.harmful.measure(target[t : t + 1])[0])},
+            )
+            for t in worst
+        ],
         causes=told,
         unexplained=Unexplained(
             share=1 - explained, ci=(1 - explained - 0.06, 1 - explained + 0.06),
@@ -285,6 +321,7 @@ def example(
             fidelity=0.83, agreement=0.78, fidelity_on_real=0.71, agreement_on_real=0.82,
             accuracy=PerDomain(source=0.93, target=0.7)
         ) if pairs else None,
+        intervention=shown[0] if shown else None,
         grid=GridSize(features=features, losses=losses), pairs=found,
         curves=[
             Curve(name=text("classifier"), rows=[
@@ -306,13 +343,81 @@ def example(
             providers=["CPUExecutionProvider"], seed=0,
         ),
     )  # fmt: skip
-    arrays = {}
+    arrays = {"worst": target[worst]}
+    if shown:
+        arrays |= shown[1]
     if pairs:
         ends = np.stack([grid[[0, -1], [0, -1]] for grid in cells])
         arrays |= {"cells": np.stack(cells), "series": np.stack(series), "given-back": ends}
     if strips:
         arrays["strips"] = np.stack(strips)
     return Report(results, {"name": text(name), "seed": 0, "grid": {"features": features, "losses": losses}}, arrays)
+
+
+def _intervention(
+    scene: Scene,
+    classifier: NearestMean,
+    source: np.ndarray,
+    y: np.ndarray,
+    target: np.ndarray,
+    y_target: np.ndarray,
+    losses: int,
+    features: int,
+    text: Callable[[str], str],
+) -> tuple[Intervention, dict[str, np.ndarray]]:
+    """Two source samples that suffer most, with the harmless change to the right and the harmful one downwards."""
+    suffering = classifier.score(scene.harmful.apply(source, 1.0), y)[0] - 4 * classifier.score(source, y)[0]
+    samples, grids, doses, nearest = [], [], [], []
+    for s in np.argsort(-suffering)[:2]:
+        label, grid, rows = str(y[s]), [], []
+        for down in np.linspace(0, 1, losses):
+            across = np.linspace(0, 1, features)
+            row = [scene.harmful.apply(scene.harmless.apply(source[s : s + 1], a), down)[0] for a in across]
+            loss, said, sure = classifier.score(np.stack(row), [label] * features)
+            grid.append(np.stack(row))
+            rows.append(
+                [
+                    InterventionCell(
+                        requested=float(loss[0]), measured=float(loss[c]), predicted=text(said[c]),
+                        confidence=float(sure[c]), correct=said[c] == label, right=float(across[c]), down=float(down),
+                        reached=abs(loss[c] - loss[0]) < 0.5,
+                    )
+                    for c in range(features)
+                ]
+            )  # fmt: skip
+        sliders, drawn = [], []
+        for change in (scene.harmful, scene.harmless):
+            steps_ = np.concatenate([change.apply(source[s : s + 1], float(part)) for part in np.linspace(0, 1, 9)])
+            loss, said, sure = classifier.score(steps_, [label] * 9)
+            drawn.append(steps_)
+            sliders.append(
+                Slider(factor=text(change.factor), steps=[
+                    SliderStep(
+                        part=i / 8, value=float(change.measure(steps_)[i]) if i else None, loss=float(loss[i]),
+                        predicted=text(said[i]), confidence=float(sure[i]), correct=said[i] == label,
+                    )
+                    for i in range(9)
+                ])
+            )  # fmt: skip
+        t = int(np.flatnonzero(y_target == y[s])[0])
+        loss, said, sure = classifier.score(target[t : t + 1], [label])
+        near = NearestTarget(
+            target=t, loss=float(loss[0]), predicted=text(said[0]), confidence=float(sure[0]), correct=said[0] == label,
+            distance=1.1, distance_before=2.3,
+        )  # fmt: skip
+        grids.append(np.stack(grid))
+        doses.append(np.stack(drawn))
+        nearest.append(target[t])
+        samples.append(InterventionSample(source=int(s), label=text(label), cells=rows, nearest=near, sliders=sliders))
+    harmful, harmless = text(scene.harmful.factor), text(scene.harmless.factor)
+    found = Intervention(
+        right=InterventionAxis(factors=[harmless], words=f"harmless: {harmless}"),
+        down=InterventionAxis(factors=[harmful], words=f"harmful: {harmful}"),
+        samples=samples, fidelity=Fidelity(spearman=0.97, pearson=0.96, cells=40), near=0.9, looked_at=200, flipped=80,
+        distance=1.1, distance_before=2.3, sentence=text("Going right nothing happens, going down the loss rises."),
+    )  # fmt: skip
+    arrays = {"intervention-cells": grids, "intervention-targets": nearest, "intervention-sliders": doses}
+    return found, {name: np.stack(array) for name, array in arrays.items()}
 
 
 def _choose(

@@ -257,7 +257,11 @@ def table_of(rows: Sequence[Row], total: int) -> str:
 
 
 def _line(row: Row) -> str:
-    case, both = row.case, lambda moves: f"{moves['loss'][0]:.2f}, {moves['feature'][0]:.2f}"
+    case = row.case
+
+    def both(moves: dict[str, Move]) -> str:
+        return f"{moves['loss'][0]:.2f}, {moves['feature'][0]:.2f}"
+
     cost = ", ".join(f"{name} {rise:+.2f}" for name, rise in row.cost.items())
     spearman = "–" if row.fidelity is None else f"{row.fidelity:.2f}"
     return (

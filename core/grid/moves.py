@@ -9,7 +9,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault
 from shiftlens.core.causes.statistics import percentile_interval, wrapped
-from shiftlens.core.results.results import Axes
+from shiftlens.core.results.results import Axes, PairMove
 
 NO_GAP = 0.5
 """Mean gap of the pairs, in spreads of their gaps, up to which a factor's moves in the grid are not measured."""
@@ -72,4 +72,26 @@ def grid_moves(
             loss_axis_ci=percentile_interval(along(loss, picks)),
             feature_axis_ci=percentile_interval(along(feature, picks)),
         )
+    return found
+
+
+def pair_moves(factors: Sequence[ActiveFactor], cells: FloatArray, given_back: FloatArray) -> list[list[PairMove]]:
+    """What `grid_moves` averages, for each pair, without sign and in the factor's unit.
+
+    A factor that fails on cells, or that a pair's cells do not have, is left out.
+    """
+    found: list[list[PairMove]] = [[] for _ in range(len(cells))]
+    corners = (cells[:, 0, 0], cells[:, -1, -1], given_back[:, 0], given_back[:, 1], cells[:, -1, 0], cells[:, 0, -1])
+    for factor in factors if len(cells) else ():
+        try:
+            start, end, low, high, down, right = (
+                factor.measure(np.ascontiguousarray(x, dtype=np.float32)) for x in corners
+            )
+        except FactorFault:
+            continue
+        gap = wrapped(end - start, factor.period)
+        moved = wrapped(down - low, factor.period), wrapped(gap - wrapped(high - right, factor.period), factor.period)
+        for i, (d, r, g) in enumerate(zip(*moved, gap, strict=True)):
+            if np.isfinite([d, r, g]).all():
+                found[i].append(PairMove(factor=factor.name, down=abs(d), right=abs(r), gap=abs(g)))
     return found

@@ -23,6 +23,7 @@ class Report:
             give them back (absent where the run was made elsewhere);
             ``series`` ``(pairs, losses, *sample)`` float32, the plain series of claim 2;
             ``strips`` ``(n, *sample)`` float32, the factor strips (absent where there are no causes);
+            ``worst`` ``(n, *sample)`` float32, the target samples of `Results.worst`;
             ``intervention-cells`` ``(samples, rows, columns, *sample)`` float32, ``intervention-targets``
             ``(samples, *sample)``, the nearest real target samples, and ``intervention-sliders``
             ``(samples, changes, steps, *sample)`` (all three absent where nothing was found changed).

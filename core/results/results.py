@@ -298,6 +298,15 @@ class Cell(Record):
     converted: bool = Field(False, description="not decoded: a target sample, converted to the source domain")
 
 
+class PairMove(Record):
+    """How far one factor that shifted moves in one pair's grid, without sign and in its own unit."""
+
+    factor: str = Field(description="name of the factor")
+    down: float = Field(description="from the first to the last row, in the first column")
+    right: float = Field(description="from the first to the last column, in the first row")
+    gap: float = Field(description="between the pair's two samples")
+
+
 class PairResult(Record):
     """One pair with its grid: ``cells[row][column]``, row 0 at the source's loss, column 0 at its features.
 
@@ -314,6 +323,7 @@ class PairResult(Record):
     series: list[Cell] = Field(description="the loss alone interpolated, from the source sample to the target sample")
     converted: bool = Field(False, description="the source side is the converted target sample; source is its place")
     moved: float | None = Field(None, description="mean absolute change of a value by the conversion")
+    moves: list[PairMove] = Field(default_factory=list, description="of the factors that shifted")
 
 
 class BeforeAfter(Record):
@@ -403,6 +413,34 @@ class RemedyResult(Record):
     why_not: str = Field("", description="why nothing was measured")
 
 
+class Intervals(Record):
+    """One 95 % interval for the source and one for the target; null where the figure is not known."""
+
+    source: Interval | None = Field(description="in the source domain")
+    target: Interval | None = Field(description="in the target domain")
+
+
+class Confusion(Record):
+    """How often samples of one class are taken for another, in both domains."""
+
+    label: str = Field(description="the class")
+    predicted: str = Field(description="what the classifier says; another class")
+    source: float | None = Field(description="share of the class's source samples; null where there are none")
+    target: float | None = Field(description="share of the class's target samples; null where there are none")
+
+
+class WorstSample(Record):
+    """One of the target samples with the largest losses; its picture is in the array ``worst``, in this order."""
+
+    target: int = Field(description="place in the target domain")
+    target_name: str = Field("", description="of the sample, where the reader gives names")
+    label: str | None = Field(description="its class; null where it has no label")
+    predicted: str = Field(description="class that the classifier says")
+    confidence: float = Field(description="probability of that class")
+    loss: float = Field(description="that the classifier has on it")
+    values: dict[str, float] = Field(default_factory=dict, description="measures of the factors that shifted")
+
+
 class Provenance(Record):
     """All that is needed to tell whether two results can be compared."""
 
@@ -415,6 +453,7 @@ class Provenance(Record):
     device: str = Field(description="as asked for")
     providers: list[str] = Field(default_factory=list, description="of ONNX Runtime, as used for the grid")
     seed: int = Field(description="every random number follows from it")
+    date: str = Field("", description="day on which the results were put together, such as 2026-01-31")
 
 
 class Results(Record):
@@ -431,11 +470,17 @@ class Results(Record):
     classes: list[str] = Field(description="in the order of the classifier's outputs")
     samples: Samples = Field(description="how many were compared")
     accuracy: PerDomain = Field(description="of the classifier; in the source on samples it was not trained on here")
+    accuracy_ci: Intervals | None = Field(None, description="95 % intervals of the accuracies (Wilson's)")
+    measured_on: Samples | None = Field(None, description="samples that accuracy and loss were measured on")
     loss: PerDomain = Field(description="mean over the same samples")
     loss_name: str = Field("cross-entropy", description="of the loss")
     loss_unit: str = Field("nats", description="of every loss in this document")
     loss_distribution: Distribution = Field(description="histograms of the loss")
     per_class: list[ClassAccuracy] = Field(default_factory=list, description="accuracy by class")
+    confusions: list[Confusion] = Field(
+        default_factory=list, description="classes taken for others, those that grew most first"
+    )
+    worst: list[WorstSample] = Field(default_factory=list, description="target samples of large loss, class by class")
     causes: list[Cause] = Field(default_factory=list, description="one entry per factor, the harmful ones first")
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")

@@ -16,7 +16,7 @@ from shiftlens.core.host.kinds import ComponentSettings, Renderer, RendererWorke
 class HtmlSettings(ComponentSettings):
     """Settings of the HTML report."""
 
-    pairs: int = Field(50, ge=1, description="pairs of samples to page through; results.json always holds all")
+    pairs: int = Field(30, ge=1, description="pairs of samples to page through; results.json always holds all")
 
 
 def build_html(settings: HtmlSettings) -> RendererWorker:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from shiftlens.core.results.results import Cause, Curve, Distribution, Interval
-from shiftlens.plugins.renderers.words import number, percent, with_unit
+from shiftlens.plugins.renderers.words import factor_title, number, percent, with_unit
 
 WIDTH = 360.0
 LEFT, RIGHT = 34.0, 350.0  # of the plotting area; the y axis' numbers stand left of it
@@ -183,8 +183,9 @@ class DoseChart:
     height: float
 
 
-def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
+def dose_chart(cause: Cause, loss_unit: str, columns: Sequence[str] = ()) -> DoseChart | None:
     """The dose–response curve of a factor; None where fewer than two strengths were measured."""
+    name = factor_title(cause.factor, columns)
     doses = sorted(cause.dose, key=lambda dose: dose.value)
     if len(doses) < 2:
         return None
@@ -213,14 +214,16 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
     safe = None
     if cause.safe_until is not None and low <= cause.safe_until <= high:
         at = x.at(cause.safe_until)
-        safe = Marker(at, f"safe to {with_unit(cause.safe_until, unit)}", "end" if at > WIDTH / 2 else "start")
+        way = "down" if cause.shift and cause.shift.target < cause.shift.source else "up"
+        said = f"safe {way} to {with_unit(cause.safe_until, unit)}"
+        safe = Marker(at, said, "end" if at > WIDTH / 2 else "start")
     histograms = None
     if distribution:
         histograms = _histograms(distribution, [x.at(edge) for edge in distribution.edges], 146.0, 186.0)
     first, last = _accuracy_labels(points[0], points[-1], doses[0].accuracy, doses[-1].accuracy)
     return DoseChart(
         title=(
-            f"Mean loss at each strength of {cause.factor}: from {number(doses[0].loss)} {loss_unit} at "
+            f"Mean loss at each strength of {name}: from {number(doses[0].loss)} {loss_unit} at "
             f"{with_unit(values[0], unit)} to {number(doses[-1].loss)} {loss_unit} at {with_unit(values[-1], unit)}"
         ),
         band=_path(above + below) + "Z",
@@ -230,13 +233,33 @@ def dose_chart(cause: Cause, loss_unit: str) -> DoseChart | None:
         last=last,
         x_axis=_axis(x, 6),
         y_axis=_axis(y, 4),
-        x_name=f"{cause.factor}, {unit}" if unit else cause.factor,
+        x_name=f"{name}, {unit}" if unit else name,
         y_name=f"mean loss, {loss_unit}, and the accuracy at both ends",
         safe=safe,
         histograms=histograms,
         plot_bottom=bottom,
         height=(218.0 if histograms else 164.0) + (14.0 if safe else 0.0),
     )
+
+
+@dataclass(frozen=True)
+class SmallDose:
+    """The accuracy at each strength as a line no larger than a word, in a view box of 100 by 28."""
+
+    title: str
+    line: str
+    last: tuple[float, float]
+
+
+def small_dose(cause: Cause, lowest: float) -> SmallDose | None:
+    """The accuracy from the source's value to the target's; ``lowest`` is the bottom that all rows share."""
+    doses = list(cause.dose)
+    if len(doses) < 2:
+        return None
+    x, y = Span(0, len(doses) - 1, 4.0, 96.0), Span(lowest, 1.0, 25.0, 3.0)
+    points = [(x.at(i), y.at(dose.accuracy)) for i, dose in enumerate(doses)]
+    ends = f"from {percent(doses[0].accuracy)} right at the source's value to {percent(doses[-1].accuracy)}"
+    return SmallDose(f"Accuracy {ends} at the target's", _path(points), points[-1])
 
 
 def _accuracy_labels(left: CurvePoint, right: CurvePoint, before: float, after: float) -> tuple[Marker, Marker]:

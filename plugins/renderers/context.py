@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from shiftlens.plugins.renderers.charts import CurveChart, DistributionChart, DoseChart, IntervalBar
+from shiftlens.plugins.renderers.charts import CurveChart, DistributionChart, DoseChart, IntervalBar, SmallDose
 from shiftlens.plugins.renderers.pictures import Picture, Sheet
 
 
@@ -21,12 +21,31 @@ class Accuracy:
     name: str
     value: str
     bar: float | None
+    interval: str
     detail: str
 
 
 @dataclass(frozen=True)
-class Summary:
-    """What a person with two minutes reads: before, after, the difference, the sentence, what to do."""
+class Light:
+    """How far the finding may be trusted: ``trust``, ``care`` or ``stop``, in two words and in one sentence."""
+
+    level: str
+    title: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Wipe:
+    """One real sample before and after the costliest harmful change."""
+
+    before: StripPicture
+    after: StripPicture
+    words: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a person with two minutes reads: before, after, the sentence, how far to trust it, what to do."""
 
     before: Accuracy
     after: Accuracy
@@ -35,9 +54,11 @@ class Summary:
     falls: bool
     headline: str
     is_long: bool
+    light: Light
+    wipe: Wipe | None
     remedy: str
-    remedy_title: str
-    facts: str
+    command: str
+    facts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,38 +92,149 @@ class FactorCard:
 
 
 @dataclass(frozen=True)
-class EffectRow:
-    """One row of the table of effects: a factor, or the unexplained rest (which has a share only)."""
+class CauseRow:
+    """One row of the table of causes: a factor, several harmless ones, or the unexplained rest."""
 
     name: str
     verdict: str
+    chip: str
     meaning: str
-    effect: IntervalBar | None
+    points: IntervalBar | None
+    loss: IntervalBar | None
     share: IntervalBar | None
+    dose: SmallDose | None
 
 
 @dataclass(frozen=True)
-class Why:
+class Causes:
     """The section that says which change costs the accuracy."""
 
     gap: str
-    rows: tuple[EffectRow, ...]
+    rows: tuple[CauseRow, ...]
     loss_unit: str
     cards: tuple[FactorCard, ...]
-    unchanged: tuple[FactorCard, ...]
+    harmless: tuple[FactorCard, ...]
+    unchanged: tuple[tuple[str, str], ...]
     left_out: tuple[tuple[str, str], ...]
     unexplained: str
-    unexplained_share: str
-    unexplained_first: bool
     interactions: tuple[tuple[str, str], ...]
-    advice: str
-    remedy: str
-    remedy_measured: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One position of a slider."""
+
+    picture: Picture
+    part: str
+    value: str
+    predicted: str
+    confidence: str
+    loss: str
+    wrong: bool
+    label: str
+
+
+@dataclass(frozen=True)
+class SliderView:
+    """One factor that a reader can move on a real sample."""
+
+    number: int
+    name: str
+    verdict: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class TryIt:
+    """One real source sample with a slider for each change."""
+
+    title: str
+    sliders: tuple[SliderView, ...]
+
+
+@dataclass(frozen=True)
+class SampleView:
+    """One source sample with its intervention grid and the real target sample nearest to the lower right."""
+
+    number: int
+    title: str
+    name: str
+    rows: tuple[RowView, ...]
+    nearest: CellView | None
+    nearest_name: str
+    distance: str
+
+
+@dataclass(frozen=True)
+class InterventionView:
+    """The section with the fitted changes made on real samples."""
+
+    columns: int
+    rows: int
+    right: str
+    down: str
+    right_empty: bool
+    down_empty: bool
+    sentence: str
+    unexplained: str
+    samples: tuple[SampleView, ...]
+    how_to_read: str
+
+
+@dataclass(frozen=True)
+class WorstView:
+    """One target sample of large loss."""
+
+    picture: Picture
+    label: str
+    actual: str
+    predicted: str
+    confidence: str
+    loss: str
+    value: float
+    name: str
+    wrong: bool
+    measures: str
+
+
+@dataclass(frozen=True)
+class ConfusionRow:
+    """A class that is taken for another: its share in both domains."""
+
+    words: str
+    source: str
+    target: str
+    source_bar: float
+    target_bar: float
+
+
+@dataclass(frozen=True)
+class Where:
+    """The section on where the accuracy is lost."""
+
+    losses: DistributionChart
+    classes: tuple[ClassRow, ...]
+    more_classes: tuple[ClassRow, ...]
+    has_target_labels: bool
+    confusions: tuple[ConfusionRow, ...]
+    worst: tuple[WorstView, ...]
+    labels: tuple[str, ...]
+    predictions: tuple[str, ...]
+    largest: float
+
+
+@dataclass(frozen=True)
+class RemedyView:
+    """What to do, and what that was measured to bring."""
+
+    sentence: str
+    measured: str
+    command: str
 
 
 @dataclass(frozen=True)
 class CellView:
-    """One cell of a grid. ``bar`` and ``tick`` are the measured and the requested loss in ``0 .. 100``."""
+    """One cell of a grid. ``bar`` and ``tick`` are the measured loss and the one asked for, in ``0 .. 100``."""
 
     picture: Picture
     label: str
@@ -110,10 +242,11 @@ class CellView:
     requested: str
     predicted: str
     confidence: str
+    strengths: str
     note: str
     level: int
     bar: float
-    tick: float
+    tick: float | None
     wrong: bool
     real: bool
     converted: bool
@@ -138,28 +271,35 @@ class PairView:
     source_loss: str
     target_loss: str
     rows: tuple[RowView, ...]
+    moves: str
     series: tuple[CellView, ...]
     given_back: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
 class GridView:
-    """The section with the grids."""
+    """The section with the generated grids."""
 
     columns: int
     rows: int
-    feature_names: str
-    loss_names: str
+    right: str
+    down: str
     moves: str
     pairs: tuple[PairView, ...]
-    scale: tuple[str, str, str]
-    levels: int
-    loss_name: str
-    loss_unit: str
     left_out: str
     converted: bool
     how_to_read: str
-    warning: str
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The colours of the losses, and what they are losses of."""
+
+    ends: tuple[str, str, str]
+    levels: int
+    loss_name: str
+    loss_unit: str
 
 
 @dataclass(frozen=True)
@@ -215,16 +355,6 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Domains:
-    """The section that compares both domains."""
-
-    losses: DistributionChart
-    classes: tuple[ClassRow, ...]
-    more_classes: tuple[ClassRow, ...]
-    has_target_labels: bool
-
-
-@dataclass(frozen=True)
 class TrainingCurves:
     """One training run with a small chart for each logged figure."""
 
@@ -240,13 +370,17 @@ class Page:
         title: name of the analysis.
         policy: the Content-Security-Policy; allows the page's own style and script by their hashes, and data images.
         style, script: the page's only style sheet and script, as they stand in the file.
-        summary: the two accuracies and the sentence.
+        answer: the two accuracies, the sentence, how far to trust it, what to do.
         warnings: what the reader must know before anything else.
-        why: causes, where they were looked for.
+        tryit: sliders on a real sample, where something was found to have changed.
+        intervention: the fitted changes on real samples.
+        causes: what each change costs, where it was looked for.
+        where: worst samples, confusions, loss distributions and accuracy per class.
+        remedy: what to do.
         converter: what the style converter does, where the source sides of the pairs were made by one.
-        grid: the pairs, where there are any.
-        trust: fidelity of the grid, a second classifier's opinion, realism and leak.
-        domains: loss distributions and accuracy per class.
+        grid: the generated grids, where there are any.
+        scale: the colours of the losses.
+        trust: fidelity of the generated grid, a second classifier's opinion, realism and leak.
         training: training curves.
         provenance: names and values of all that is needed to repeat or compare the run.
         settings: the resolved settings as YAML.
@@ -257,13 +391,17 @@ class Page:
     policy: str
     style: Markup
     script: Markup
-    summary: Summary
+    answer: Answer
     warnings: tuple[str, ...]
-    why: Why | None
+    tryit: TryIt | None
+    intervention: InterventionView | None
+    causes: Causes | None
+    where: Where
+    remedy: RemedyView | None
     converter: ConverterView | None
     grid: GridView | None
+    scale: Scale
     trust: Trust
-    domains: Domains
     training: tuple[TrainingCurves, ...]
     provenance: tuple[tuple[str, str], ...]
     settings: str

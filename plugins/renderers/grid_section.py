@@ -1,4 +1,4 @@
-"""The section with the grids of all pairs."""
+"""The section with the generated grids of all pairs, and what keeps them from showing the cause."""
 
 from __future__ import annotations
 
@@ -6,84 +6,116 @@ from collections.abc import Sequence
 
 from shiftlens.core.causes.verdict import CLEAR_MOVE
 from shiftlens.core.grid.fidelity import LOW_FIDELITY
-from shiftlens.core.results.results import Cause, Cell, Interval, PairResult, Results
-from shiftlens.plugins.renderers import charts, pictures
+from shiftlens.core.results.results import Axes, Cause, Cell, PairResult, Results
+from shiftlens.plugins.renderers.cells import cell_view, heading, how_to_read
 from shiftlens.plugins.renderers.charts import LossColours
 from shiftlens.plugins.renderers.context import CellView, GridView, PairView, RowView
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.pictures import Picture
-from shiftlens.plugins.renderers.words import VERDICTS, listed, number, percent
+from shiftlens.plugins.renderers.words import VERDICTS, factor_title, listed, number, percent, with_unit
+
+LOW_REALISM = 0.5  # share of cells near real samples by plain statistics, below which a grid is no evidence
+LARGE_STRAY = 0.25  # part of the pair's gap by which a harmless factor may move downwards in a pair that opens
 
 
 def grid_section(results: Results, gallery: Gallery, scale: LossColours) -> GridView | None:
     if not gallery.count:
         return None
-    measured = any(cause.grid for cause in results.causes)
-    features, losses = (_moving(results.causes, axis) for axis in ("feature_axis", "loss_axis"))
     total = len(results.pairs)
-    left_out = ""
-    if gallery.count < total:
-        left_out = f"The first {gallery.count} of {total} pairs; results.json holds the others."
+    left_out = f"The first {gallery.count} of {total} pairs; results.json holds the others."
+    down, right = (_moving(results.causes, axis) for axis in ("loss_axis", "feature_axis"))
+    order = sorted(range(gallery.count), key=lambda i: _stray(results.pairs[i], results)[0])
     return GridView(
         columns=results.grid.features,
         rows=results.grid.losses,
-        feature_names=listed([name for name, _ in features]),
-        loss_names=listed([name for name, _ in losses]),
-        moves=f"Sideways {_how_far(features, results)}; downwards {_how_far(losses, results)}." if measured else "",
-        pairs=tuple(
-            _pair(number_, pair, results, gallery, scale)
-            for number_, pair in enumerate(results.pairs[: gallery.count], start=1)
-        ),
-        scale=(number(scale.loss(0.0)), number(scale.loss(0.5)), number(scale.loss(1.0))),
-        levels=charts.LEVELS,
-        loss_name=results.loss_name,
-        loss_unit=results.loss_unit,
-        left_out=left_out,
+        right=heading(right, results) or "no measured factor moves clearly",
+        down=heading(down, results) or "no measured factor moves clearly",
+        moves=_moves(results),
+        pairs=tuple(_pair(place, i, results, gallery, scale) for place, i in enumerate(order, start=1)),
+        left_out=left_out if gallery.count < total else "",
         converted=results.converter is not None,
-        how_to_read=_how_to_read(results),
-        warning=_grid_warning(results),
+        how_to_read=how_to_read(results),
+        doubt=grid_doubt(results),
     )
 
 
-def _how_far(moved: Sequence[tuple[str, str]], results: Results) -> str:
-    if not moved:
-        return "no measured factor moves clearly"
-    ends = "converted and real sample" if results.converter else "the two real samples"
-    return listed([f"{name} moves by {far}" for name, far in moved]) + f" of the gap between {ends}"
-
-
-def _grid_warning(results: Results) -> str:
-    """What must stand above a grid whose loss axis does not work; empty where it does."""
-    spearman = results.fidelity.spearman
+def grid_doubt(results: Results) -> str:
+    """Why the generated grid does not show the cause; empty where it does."""
+    spearman, realism = results.fidelity.spearman, results.realism
     if spearman is None:
-        return "Its fidelity could not be measured, so do not read from it what costs accuracy."
+        return "Its fidelity could not be measured."
     if spearman < LOW_FIDELITY:
         return (
             "The losses measured on its cells do not follow the losses that its rows ask for (fidelity "
-            f"{number(spearman)}, at least {LOW_FIDELITY} is needed). Do not read from it what costs accuracy."
+            f"{number(spearman)}, at least {LOW_FIDELITY} is needed)."
         )
-    return ""
-
-
-def _how_to_read(results: Results) -> str:
-    """What the lines or bars mean; images speak for themselves."""
-    if results.kind == "series":
-        channels = results.sample_shape[0]
-        more = "" if channels <= pictures.MOST_LANES else f" The first {pictures.MOST_LANES} of {channels} channels."
-        lanes = " Each channel has a lane of its own." if channels > 1 else ""
-        return f"Every picture is one series over time; the pale line behind it is the real source sample.{lanes}{more}"
-    if results.kind == "tabular":
-        columns = results.sample_shape[0]
-        more = f" The first {pictures.MOST_BARS} of {columns}." if columns > pictures.MOST_BARS else ""
+    harmful = [cause for cause in results.causes if cause.verdict == "harmful" and cause.factor != "class-mix"]
+    if harmful and not set(_moving(harmful, "loss_axis")):
+        names = listed([factor_title(cause.factor, results.columns) for cause in harmful])
+        return f"Going down does not clearly move {names}, which the trial found harmful."
+    if not harmful and any(cause.verdict != "unchanged" for cause in results.causes):
+        return "No factor was found harmful that its vertical axis could show."
+    if realism is not None and realism.plain_near is not None and realism.plain_near < LOW_REALISM:
         return (
-            "Every bar is one column of the table, in its order, scaled to the column's own range; "
-            f"the line across it is the real source sample's value, and bars that left it are coloured.{more}"
+            f"By plain statistics only {percent(realism.plain_near)} of its cells look like real samples: "
+            "believe the intervention grid before these pictures."
         )
     return ""
 
 
-def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, scale: LossColours) -> PairView:
-    drawn, drawn_series, given_back = gallery.pair(position - 1)
+def _moving(causes: Sequence[Cause], axis: str) -> list[str]:
+    """Factors that really move along one axis of the grid, in the order of the verdicts."""
+    moved = []
+    for cause in causes:
+        if cause.grid is not None and _low(cause.grid, axis) > CLEAR_MOVE:
+            moved.append((VERDICTS.index(cause.verdict), -getattr(cause.grid, axis), cause.factor))
+    return [name for *_, name in sorted(moved)]
+
+
+def _low(axes: Axes, axis: str) -> float:
+    """Lower end of how far a factor moves along an axis."""
+    ci = getattr(axes, f"{axis}_ci")
+    return float(ci[0] if ci else getattr(axes, axis))
+
+
+def _moves(results: Results) -> str:
+    """How far factors move on average, without sign where single pairs tell it."""
+    told = []
+    for cause in results.causes:
+        moves = [m for pair in results.pairs for m in pair.moves if m.factor == cause.factor]
+        if not moves or cause.grid is None:
+            continue
+        middle = sorted(move.down for move in moves)[len(moves) // 2]
+        gap = sorted(move.gap for move in moves)[len(moves) // 2]
+        unit = cause.shift.unit if cause.shift else ""
+        name = factor_title(cause.factor, results.columns)
+        told.append(f"{name} by {with_unit(middle, unit)} of the {with_unit(gap, unit)} between both samples")
+    if not told:
+        return ""
+    return f"Going down moves {listed(told)} (medians over the pairs, in either direction)."
+
+
+def _stray(pair: PairResult, results: Results) -> tuple[tuple[bool, float], str]:
+    """How far what is not harmful moves downwards in one pair: for sorting, and in words."""
+    verdicts = {cause.factor: cause for cause in results.causes}
+    largest, words = 0.0, []
+    for move in pair.moves:
+        cause = verdicts.get(move.factor)
+        if cause is None or cause.verdict == "harmful" or move.gap <= 0:
+            continue
+        part = move.down / move.gap
+        largest = max(largest, part)
+        if part > LARGE_STRAY:
+            unit = cause.shift.unit if cause.shift else ""
+            verb = "turned" if cause.shift is not None and cause.shift.turn is not None else "moved by"
+            words.append(f"{factor_title(move.factor, results.columns)} also {verb} {with_unit(move.down, unit)}")
+    told = f"Going down, {listed(words)}." if words else ""
+    return (largest > LARGE_STRAY, largest), told
+
+
+def _pair(place: int, index: int, results: Results, gallery: Gallery, scale: LossColours) -> PairView:
+    pair = results.pairs[index]
+    drawn, drawn_series, given_back = gallery.pair(index)
     columns = results.grid.features
     rows = []
     for r, row in enumerate(pair.cells):
@@ -96,14 +128,16 @@ def _pair(position: int, pair: PairResult, results: Results, gallery: Gallery, s
         _cell(cell, picture, scale, _real_name(cell, pair, i - 1), f"Step {i}")
         for i, (cell, picture) in enumerate(zip(pair.series, drawn_series, strict=True), start=1)
     )
+    source, target = _sample_name("source", pair), _sample_name("target", pair)
     return PairView(
-        number=position,
-        title=f"{position} · class {pair.label} · {_sample_name('source', pair)} → {_sample_name('target', pair)}",
-        source=_sample_name("source", pair),
-        target=_sample_name("target", pair),
+        number=index + 1,
+        title=f"{index + 1} · class {pair.label} · {source} → {target}",
+        source=source,
+        target=target,
         source_loss=number(pair.loss[0]),
         target_loss=number(pair.loss[1]),
         rows=tuple(rows),
+        moves=_stray(pair, results)[1],
         series=series,
         given_back=tuple(given_back),
     )
@@ -125,37 +159,8 @@ def _real_name(cell: Cell, pair: PairResult, row: int) -> str:
 
 
 def _cell(cell: Cell, picture: Picture, scale: LossColours, real: str, place: str) -> CellView:
-    measured, requested, confidence = number(cell.measured), number(cell.requested), percent(cell.confidence)
-    note = real or ("the loss axis cannot reach the requested loss here" if cell.reached is False else "")
-    wrong = "" if cell.correct else ", wrong"
-    label = (
-        f"{place}: measured loss {measured}, requested {requested}; "
-        f"predicted {cell.predicted}{wrong}, {confidence} confident{f'; {note}' if note else ''}"
-    )
-    return CellView(
-        picture=picture,
-        label=label,
-        measured=measured,
-        requested=requested,
-        predicted=cell.predicted,
-        confidence=confidence,
-        note=note,
-        level=scale.level(cell.measured),
-        bar=scale.bar(cell.measured),
-        tick=scale.bar(cell.requested),
-        wrong=not cell.correct,
-        real=cell.real,
-        converted=cell.converted,
-    )
-
-
-def _moving(causes: Sequence[Cause], axis: str) -> list[tuple[str, str]]:
-    """Factors that really move along one axis of the grid and how far, in the order of the verdicts."""
-    moved = []
-    for cause in causes:
-        if cause.grid is not None:
-            value: float = getattr(cause.grid, axis)
-            ci: Interval | None = getattr(cause.grid, f"{axis}_ci")
-            if (ci[0] if ci else value) > CLEAR_MOVE:
-                moved.append((VERDICTS.index(cause.verdict), -value, cause.factor, percent(value)))
-    return [(name, far) for *_, name, far in sorted(moved)]
+    note = real or ("the loss axis cannot reach the loss asked for here" if cell.reached is False else "")
+    return cell_view(
+        picture, scale, place, cell.measured, cell.requested, cell.predicted, cell.confidence, cell.correct, note,
+        real=cell.real, converted=cell.converted,
+    )  # fmt: skip

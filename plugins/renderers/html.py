@@ -59,7 +59,7 @@ def _asset(name: str) -> str:
 def _sizes(results: Results) -> str:
     """What the style sheet cannot know: columns of the grid, and the shape of a picture."""
     width, height = (results.sample_shape[2], results.sample_shape[1]) if results.kind == "image" else (WIDTH, HEIGHT)
-    columns = max(results.grid.features, 1)
+    columns = max(results.grid.features, 1)  # the intervention grid has as many, or one
     return f":root {{ --columns: {columns}; --steps: {max(results.grid.losses, 1)}; --shape: {width} / {height}; }}\n"
 
 

@@ -10,7 +10,7 @@ from shiftlens.core.results.results import Cause, Results
 from shiftlens.plugins.renderers.converter_section import converter_words
 from shiftlens.plugins.renderers.words import interval, number, percent, points, signed, with_unit
 
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~&])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#+!|~&])")  # GitHub takes an escaped parenthesis for the start of a formula
 
 
 def plain(text: str) -> str:

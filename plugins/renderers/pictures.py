@@ -1,8 +1,8 @@
 """Samples as pictures: images as tiles of one sheet per pair, series as lines, vectors as bars.
 
-An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a data URI (lossless WebP, a
-third smaller than PNG). Lines and bars are SVG paths that take their colour from the page, so they work on dark and
-light. With each stands the *ghost*: the sample that the row of pictures began with, so that a change can be seen.
+An image tile is a window (an SVG view box) onto a sheet that stands once in the page as a data URI (WebP). Lines and
+bars are SVG paths that take their colour from the page, so they work on dark and light. With each stands the *ghost*:
+the sample that the row of pictures began with, so that a change can be seen.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from shiftlens.core.arrays import BoolArray, Floats, Pixels, Reals
 
 LARGEST_TILE = 128  # pixels a side; more than a cell of the grid shows on a dense screen
 PIXEL_BUDGET = 6_000_000  # of all tiles together: keeps a page of fifty pairs of large photographs openable
+EDGE = 2  # pixels around each tile
 PIXELATED_BELOW = 96  # smaller images are scaled up with hard pixels, so that nothing is shown that is not there
 WIDTH, HEIGHT = 200, 120  # of lines and bars
 VIEW = f"0 0 {WIDTH} {HEIGHT}"
@@ -58,48 +60,62 @@ def largest_side(tiles: int) -> int:
     return int(min(LARGEST_TILE, max(24.0, (PIXEL_BUDGET / max(tiles, 1)) ** 0.5)))
 
 
-def image_sheet(
-    name: str, samples: Reals, side: int, generated: BoolArray | None = None
-) -> tuple[Sheet, list[Picture]]:
+def image_sheet(name: str, samples: Reals, side: int, quality: int | None = None) -> tuple[Sheet, list[Picture]]:
     """Images ``(n, C, H, W)`` in [0, 1] as one sheet and a window for each; equal images share a tile.
 
     One channel is grey, three are colours; of any other number the mean is shown. ``side`` bounds the tiles' size.
-    Images marked in ``generated`` ``(n,)`` are rounded to 128 levels: nobody sees it, and it saves a quarter of the
-    page, because the last bit of what a network draws is noise. Real samples stay as they are.
+    Every pixel is kept where ``quality`` is left out, and where that takes no more room; else it is WebP's, 0 to 100.
     """
     from PIL import Image
 
     pixels = _pixels(samples)  # (n, H, W) or (n, H, W, 3) uint8
-    if generated is not None:
-        pixels[generated] = pixels[generated] // 2 * 2
     if max(pixels.shape[1:3]) > side:
         scale = side / max(pixels.shape[1:3])
         size = tuple(max(1, round(n * scale)) for n in (pixels.shape[2], pixels.shape[1]))
         resized = [np.asarray(Image.fromarray(tile).resize(size, Image.Resampling.LANCZOS)) for tile in pixels]
         pixels = np.stack(resized)
-    height, width = pixels.shape[1:3]
+    pixelated = max(pixels.shape[1:3]) < PIXELATED_BELOW
+    canvas, windows = _laid_out(pixels)
+    content = _webp(canvas, lossless=True)
+    if quality is not None:
+        # Small tiles are enlarged first, since WebP keeps colours at half the resolution only.
+        tiles = pixels.repeat(2, axis=1).repeat(2, axis=2) if pixelated else pixels
+        large, places = _laid_out(tiles)
+        lossy = _webp(large, quality=quality)
+        if len(lossy) < len(content):
+            canvas, windows, content = large, places, lossy
+    uri = "data:image/webp;base64," + base64.b64encode(content).decode("ascii")
+    sheet = Sheet(name, uri, canvas.shape[1], canvas.shape[0], pixelated)
+    return sheet, [Picture(window, sheet=name) for window in windows]
 
+
+def _laid_out(pixels: Pixels) -> tuple[Pixels, list[str]]:
+    """Tiles ``(n, H, W[, 3])`` side by side in one image, equal ones once, and the view box of each."""
+    height, width = pixels.shape[1:3]
     tiles: dict[bytes, int] = {}
     places = [tiles.setdefault(tile.tobytes(), len(tiles)) for tile in pixels]
     first = [places.index(place) for place in range(len(tiles))]
-    # One pixel of margin repeats each tile's edge: a browser that samples just outside a window finds no neighbour.
-    margin = [(0, 0), (1, 1), (1, 1), (0, 0)][: pixels.ndim]
+    # The margin repeats each tile's edge: a browser that samples just outside a window finds no neighbour.
+    margin = [(0, 0), (EDGE, EDGE), (EDGE, EDGE), (0, 0)][: pixels.ndim]
     framed = np.pad(pixels[first], margin, mode="edge")
+    tall, wide = framed.shape[1:3]
     columns = int(np.ceil(len(framed) ** 0.5))
     rows = -(-len(framed) // columns)
-    canvas = np.zeros((rows * (height + 2), columns * (width + 2), *pixels.shape[3:]), dtype=np.uint8)
+    canvas = np.zeros((rows * tall, columns * wide, *pixels.shape[3:]), dtype=np.uint8)
     corners = []
     for place, tile in enumerate(framed):
-        y, x = place // columns * (height + 2), place % columns * (width + 2)
-        canvas[y : y + height + 2, x : x + width + 2] = tile
-        corners.append((x + 1, y + 1))
+        y, x = place // columns * tall, place % columns * wide
+        canvas[y : y + tall, x : x + wide] = tile
+        corners.append((x + EDGE, y + EDGE))
+    return canvas, [f"{corners[place][0]} {corners[place][1]} {width} {height}" for place in places]
+
+
+def _webp(canvas: Pixels, **how: Any) -> bytes:
+    from PIL import Image
 
     stream = io.BytesIO()
-    Image.fromarray(canvas).save(stream, format="WEBP", lossless=True)
-    uri = "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
-    sheet = Sheet(name, uri, canvas.shape[1], canvas.shape[0], max(height, width) < PIXELATED_BELOW)
-    windows = [f"{corners[place][0]} {corners[place][1]} {width} {height}" for place in places]
-    return sheet, [Picture(window, sheet=name) for window in windows]
+    Image.fromarray(canvas).save(stream, format="WEBP", **how)
+    return stream.getvalue()
 
 
 def _pixels(samples: Reals) -> Pixels:

@@ -9,12 +9,17 @@ UNKNOWN = "–"
 THIN = "\u202f"  # narrow no-break space, between a number and its unit
 
 VERDICTS = ("harmful", "unclear", "harmless", "unchanged")  # in the order in which they are told
-ADVICE = {
-    "use": "Use as it is",
-    "restrict": "Use within limits",
-    "retrain": "Retrain with such data",
-    "investigate": "Look closer",
+TITLES = {
+    "jpeg": "JPEG compression",
+    "position-x": "horizontal position",
+    "position-y": "vertical position",
+    "class-mix": "mix of classes",
 }
+
+
+def factor_title(factor: str, columns: Sequence[str] = ()) -> str:
+    """How a person calls a factor: "stroke thickness"; a column of a table keeps its name."""
+    return factor if factor in columns else TITLES.get(factor, factor.replace("-", " "))
 
 
 def number(value: float | None) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
 import shiftlens
 from shiftlens.core.arrays import AnyArray, FloatArray
+from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.verdict import hold_against_grid
 from shiftlens.core.config.settings import EVERY_SETTING
 from shiftlens.core.files import write_text
-from shiftlens.core.grid.moves import grid_moves
+from shiftlens.core.grid.moves import grid_moves, pair_moves
 from shiftlens.core.host.kinds import Loss
 from shiftlens.core.results.results import (
     Cause,
@@ -25,6 +27,7 @@ from shiftlens.core.results.results import (
     Interaction,
     Intervention,
     Leak,
+    PairMove,
     PairResult,
     PerDomain,
     Provenance,
@@ -38,6 +41,7 @@ from shiftlens.core.results.results import (
 )
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 from shiftlens.core.run.stages.trial import active_factors
+from shiftlens.core.run.stages.where import accuracy_intervals, confusions, rows_of, worst_samples
 
 LOSS_BINS = 40
 
@@ -47,7 +51,8 @@ def work(context: Context) -> Outcome:
     grid, generator, model = context.facts("grid"), context.facts("generator"), context.facts("classifier")
     loss = context.settings.loss.component
     assert isinstance(loss, Loss)
-    causes, remarks = _causes(context, trial)
+    causes, remarks, moves = _causes(context, trial)
+    worst, pictures = worst_samples(context, _shifted(context, causes))
     results = Results(
         shiftlens=shiftlens.__version__,
         name=context.general.name,
@@ -66,11 +71,15 @@ def work(context: Context) -> Outcome:
         classes=model["classes"],
         samples=Samples(**data["samples"]),
         accuracy=PerDomain(source=score["source"]["accuracy"], target=score["target"]["accuracy"]),
+        accuracy_ci=accuracy_intervals(context),
+        measured_on=Samples(**{role: len(rows_of(context, role)) for role in DOMAINS}),
         loss=PerDomain(source=score["source"]["loss"], target=score["target"]["loss"]),
         loss_name=loss.name,
         loss_unit=loss.unit,
         loss_distribution=_loss_distribution(context),
         per_class=_per_class(context),
+        confusions=confusions(context),
+        worst=worst,
         causes=causes,
         left_out=trial["left_out"],
         unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
@@ -82,7 +91,7 @@ def work(context: Context) -> Outcome:
         second_opinion=SecondOpinion(**grid["second_opinion"]) if grid["second_opinion"] else None,
         intervention=Intervention(**context.facts("intervention")["intervention"]),
         grid=GridSize(features=context.general.grid.features, losses=context.general.grid.losses),
-        pairs=_pairs(context),
+        pairs=_pairs(context, moves),
         curves=_curves(generator, model, context.facts("converter")),
         remedy=_remedy(context),
         converter=_converter(context),
@@ -95,7 +104,7 @@ def work(context: Context) -> Outcome:
         provenance=_provenance(context),
     )
     write_text(context.run.path / "results.json", results.to_json())
-    return Outcome(["results.json"])
+    return Outcome(["results.json", context.run.arrays.save("worst", pictures)])
 
 
 def _axis_remarks(generator: dict[str, Any]) -> list[str]:
@@ -108,18 +117,22 @@ def _axis_remarks(generator: dict[str, Any]) -> list[str]:
     ]
 
 
-def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[str]]:
-    """The trial's verdicts, each with how far its factor moves along the grid's two axes."""
+def _shifted(context: Context, causes: list[Cause]) -> list[ActiveFactor]:
+    """The factors whose own change was looked at."""
+    names = {cause.factor for cause in causes if cause.verdict != "unchanged"}
+    return [factor for factor in active_factors(context)[0] if factor.name in names]
+
+
+def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[str], list[list[PairMove]]]:
+    """The trial's verdicts, each with how far its factor moves along the grid's two axes, and that of each pair."""
     causes = [Cause(**found) for found in trial["causes"]]
-    measured = {cause.factor for cause in causes if cause.verdict != "unchanged"}
-    factors = [factor for factor in active_factors(context)[0] if factor.name in measured]
-    if not factors:
-        return causes, []
+    factors = _shifted(context, causes)
     arrays = context.run.arrays
-    moves = grid_moves(
-        factors, np.asarray(arrays["cells"]), np.asarray(arrays["given-back"]), seed=context.general.seed
-    )
-    return hold_against_grid(causes, moves)
+    cells, given_back = np.asarray(arrays["cells"]), np.asarray(arrays["given-back"])
+    if not factors:
+        return causes, [], [[] for _ in cells]
+    held, remarks = hold_against_grid(causes, grid_moves(factors, cells, given_back, seed=context.general.seed))
+    return held, remarks, pair_moves(factors, cells, given_back)
 
 
 def _loss_distribution(context: Context) -> Distribution:
@@ -169,11 +182,12 @@ def _converter(context: Context) -> ConverterResult | None:
     return ConverterResult(**{**context.facts("conversion")["result"], "skipped": context.facts("grid")["skipped"]})
 
 
-def _pairs(context: Context) -> list[PairResult]:
+def _pairs(context: Context, moves: list[list[PairMove]]) -> list[PairResult]:
     arrays = context.run.arrays
     figures, cells = np.asarray(arrays["cell-figures"]), arrays["cells"]  # (pairs, losses, features[, *sample])
     pairs = np.asarray(arrays["pairs"])
-    return [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]
+    found = [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]
+    return [pair.model_copy(update={"moves": own}) for pair, own in zip(found, moves, strict=True)]
 
 
 def _pair(context: Context, s: int, t: int, figures: AnyArray, samples: FloatArray) -> PairResult:
@@ -223,6 +237,7 @@ def _provenance(context: Context) -> Provenance:
         device=context.general.device,
         providers=context.facts("grid")["providers"],
         seed=context.general.seed,
+        date=datetime.now(UTC).date().isoformat(),
     )
 
 

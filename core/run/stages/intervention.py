@@ -235,14 +235,14 @@ def _sentence(grids: list[InterventionGrid], sides: Sides, looked_at: int, flipp
     told = []
     if sides.right:
         there = np.mean([grid.measured[0, -1] for grid in grids])
-        told.append(f"Going right the mean loss goes from {start:.2f} to {there:.2f}")
+        told.append(f"Going right, the mean loss goes from {start:.2f} to {there:.2f}")
     if sides.down:
         there = np.mean([grid.measured[-1, 0] for grid in grids])
-        told.append(f"{'going down' if told else 'Going down it goes'} from {start:.2f} to {there:.2f}")
+        told.append(f"{'going down,' if told else 'Going down, the mean loss goes'} from {start:.2f} to {there:.2f}")
     share = f"{100 * flipped / looked_at:.0f} %" if looked_at else "none"
     return (
-        f"{', '.join(told)}, over {len(grids)} samples. The whole shift makes the classifier change its answer on "
-        f"{share} of {looked_at} source samples that it had right."
+        f"{'; '.join(told)} ({len(grids)} samples, picked to show the finding). At its usual strength the whole shift "
+        f"changes the answer on {share} of {looked_at} source samples that the classifier had right."
     )
 
 

@@ -37,12 +37,17 @@ def test_grey_images_are_shown_grey_and_equal_ones_share_a_tile() -> None:
     assert np.array_equal(shown[..., 0], shown[..., 2])
 
 
-def test_generated_images_lose_only_the_last_bit_and_real_ones_nothing() -> None:
-    x = cifar(1)[0][:2]
-    sheet, drawn = pictures.image_sheet("a", x, 128, generated=np.array([False, True]))
-    real, generated = (np.round(sample * 255).astype(int).transpose(1, 2, 0) for sample in x)
-    assert np.array_equal(window(sheet, drawn[0]), real)
-    assert set(np.unique(generated - window(sheet, drawn[1]))) == {0, 1}
+def test_compressed_images_look_alike_take_less_room_and_are_whole_where_that_is_no_more() -> None:
+    x = cifar(8)[0]
+    whole, _ = pictures.image_sheet("a", x, 128)
+    small, drawn = pictures.image_sheet("a", x, 128, quality=75)
+    assert len(small.uri) < 0.6 * len(whole.uri)
+    for sample, picture in zip(x, drawn, strict=True):
+        enlarged = np.round(sample * 255).repeat(2, 1).repeat(2, 2).transpose(1, 2, 0)
+        assert np.abs(window(small, picture) - enlarged).mean() < 8
+    flat = np.zeros((4, 3, 32, 32), dtype=np.float32)
+    flat[:, 0, 8:16] = 1.0
+    assert pictures.image_sheet("a", flat, 128, quality=75)[0] == pictures.image_sheet("a", flat, 128)[0]
 
 
 def test_large_images_are_reduced_and_keep_their_shape() -> None:
