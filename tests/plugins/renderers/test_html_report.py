@@ -54,7 +54,7 @@ class Elements(HTMLParser):
             self.raw[self.open[-1]] = data
         else:
             self.text.append(data)
-            if self.found[-1] == ("span", {"class": "hidden"}) and self.open[-1] == "span" and "td" in self.open:
+            if self.found[-1:] == [("span", {"class": "hidden"})] and self.open[-1] == "span" and "td" in self.open:
                 self.labels.append(data)
 
     def all(self, tag: str, style: str = "") -> list[dict[str, str]]:
