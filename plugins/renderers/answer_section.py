@@ -10,9 +10,9 @@ from shiftlens.core.grid.fidelity import LOW_FIDELITY
 from shiftlens.core.results.results import Interval, Results
 from shiftlens.plugins.renderers.causes_section import strip_pictures
 from shiftlens.plugins.renderers.charts import LossColours
-from shiftlens.plugins.renderers.context import Accuracy, Answer, Light, RemedyView, Wipe
+from shiftlens.plugins.renderers.context import Accuracy, Answer, Light, RemedyRow, RemedyView, Wipe
 from shiftlens.plugins.renderers.gallery import Gallery
-from shiftlens.plugins.renderers.words import count, factor_title, listed, percent, points
+from shiftlens.plugins.renderers.words import count, factor_title, interval, listed, percent, points
 
 LONG_HEADLINE = 130  # characters from which it is set smaller
 FEW = 200  # samples below which a figure is told to be coarse
@@ -138,7 +138,25 @@ def remedy_section(results: Results) -> RemedyView | None:
     remedy = results.remedy
     if remedy is None:
         return None
-    measured = f"Measured: {points(remedy.measured)} of accuracy." if remedy.measured is not None else ""
+    rows = tuple(
+        RemedyRow(
+            name=row.name,
+            samples=row.samples,
+            target=percent(row.target, 1) + interval(row.target_ci, lambda v: percent(v, 1)),
+            source=percent(row.source, 1) + interval(row.source_ci, lambda v: percent(v, 1)),
+            recovered=percent(row.recovered) + interval(row.recovered_ci, percent),
+            coverage="all" if row.coverage is None else percent(row.coverage),
+            words=row.why_not,
+        )
+        for row in remedy.measured or ()
+    )
+    on = ""
+    if remedy.samples is not None:
+        on = f"Measured on {remedy.samples.source:,} source and {remedy.samples.target:,} target samples held out."
     # The report lies in the run directory, so that a dot is the run.
     command = "shiftlens augment . --out more.npz" if remedy.advice == "retrain" else ""
-    return RemedyView(remedy.sentence, measured, command)
+    return RemedyView(remedy.sentence, remedy.measured_sentence or _not_measured(remedy.why_not), rows, on, command)
+
+
+def _not_measured(why_not: str) -> str:
+    return f"What a remedy brings was not measured: {why_not}." if why_not else ""

@@ -224,11 +224,26 @@ class Where:
 
 
 @dataclass(frozen=True)
+class RemedyRow:
+    """One remedy or control as it was measured, as text."""
+
+    name: str
+    samples: str
+    target: str
+    source: str
+    recovered: str
+    coverage: str
+    words: str
+
+
+@dataclass(frozen=True)
 class RemedyView:
     """What to do, and what that was measured to bring."""
 
     sentence: str
     measured: str
+    rows: tuple[RemedyRow, ...]
+    on: str
     command: str
 
 

@@ -97,7 +97,8 @@ def _moves(results: Results) -> str:
 
 def _stray(pair: PairResult, results: Results) -> tuple[tuple[bool, float], str]:
     """How far what is not harmful moves downwards in one pair: for sorting, and in words."""
-    verdicts = {cause.factor: cause for cause in results.causes}
+    shifted = results.intervention.right.factors if results.intervention else [m.factor for m in pair.moves]
+    verdicts = {cause.factor: cause for cause in results.causes if cause.factor in shifted}
     largest, words = 0.0, []
     for move in pair.moves:
         cause = verdicts.get(move.factor)

@@ -140,7 +140,7 @@ def test_a_second_run_does_nothing_and_changes_nothing(demo_run):
 
 
 def test_a_changed_setting_does_only_what_depends_on_it(again):
-    assert stages_done(again, "grid.features=3") == ["grid", "explain", "render"]
+    assert stages_done(again, "grid.features=3") == ["intervention", "grid", "explain", "render"]
     assert again.run.results.grid.features == 3
     assert stages_done(again, "grid.features=3", "reports=[json]") == ["explain", "render"]  # the settings' hash
 

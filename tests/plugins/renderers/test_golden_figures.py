@@ -243,8 +243,11 @@ def test_the_cards(case: Case) -> None:
             case.told(drawn.one("p").words, f"{number(told.value)} {number(told.loss)} {told.predicted}", constants=())
             assert ("✕" in drawn.words) is not told.correct
     if results.remedy is not None and results.remedy.measured is not None:
-        told = [p.words for p in case.page.one("section", id="remedy").all("p")]
-        case.told(told[1], bare(results.remedy.measured), constants=())
+        rows = case.page.one("section", id="remedy").one("tbody").all("tr")
+        for row, measured in zip(rows, results.remedy.measured, strict=True):
+            if not measured.why_not:
+                target = f"{percent(measured.target, 1)} {range_of(measured.target_ci, lambda v: percent(v, 1))}"
+                case.told(row.all("td")[1].words, target, constants=())
     gap = f"{number(results.loss.source)} {number(results.loss.target)}"
     assert results.loss.target is not None
     gap += f" {number(results.loss.target - results.loss.source)}"
