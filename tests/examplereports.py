@@ -36,6 +36,7 @@ from shiftlens.core.results.results import (
     InterventionCell,
     InterventionSample,
     Leak,
+    MeasuredRemedy,
     NearestTarget,
     PairMove,
     PairResult,
@@ -333,7 +334,13 @@ def example(
             ]),
         ],
         remedy=RemedyResult(
-            advice="retrain", measured_sentence="Retraining brings back 19 of the 24 points of accuracy lost.",
+            advice="retrain",
+            measured=[
+                MeasuredRemedy(name=text("retrain"), samples="as in the target", target=0.85, target_ci=(0.8, 0.9),
+                               source=0.9, source_ci=(0.86, 0.93), recovered=0.7, recovered_ci=(0.5, 0.9)),
+                MeasuredRemedy(name=text("undo"), why_not=text("it cannot be undone")),
+            ],
+            measured_sentence=text("Retraining brings most of it back."), samples=Samples(source=100, target=120),
             sentence=text(f"Retrain with samples of changed {scene.harmful.factor} (augmentation.yaml makes them)."),
         ) if causes else None,
         generator={"name": "autoencoder", "loss_axis": "observed", "reconstruction_mse": 0.0041},

@@ -21,7 +21,17 @@ from htmltree import Node, tree
 
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Renderer
-from shiftlens.core.results.results import Cause, Cell, InterventionCell, PairResult, Results
+from shiftlens.core.results.report import Report
+from shiftlens.core.results.results import (
+    BeforeAfter,
+    Cause,
+    Cell,
+    ConverterResult,
+    FactorGap,
+    InterventionCell,
+    PairResult,
+    Results,
+)
 from shiftlens.plugins.renderers.words import factor_title, number, percent, points, signed
 
 FIGURE = re.compile(r"(?<![\w.#])#?[−+]?\d+(?:,\d{3})*(?:\.\d+)?(?:[\u202f ]%)?(?![\w.]*\w)")
@@ -72,6 +82,12 @@ def _dumped(text: str) -> list[Any]:
 
 def _sentences(results: Results) -> set[str]:
     return {leaf for leaf in _dumped(results.to_json()) if isinstance(leaf, str) and " " in leaf}
+
+
+def html_of(report: Report) -> str:
+    component = Host().find(Renderer, "html")
+    html: bytes = component.build(component.settings())(report)["report.html"]
+    return html.decode("utf-8")
 
 
 @cache
@@ -595,3 +611,113 @@ def _derived(results: Results) -> Iterator[str]:
     yield f"{len(results.worst)}"
     missed = [cell.reached is False for pair in results.pairs for row in pair.cells for cell in row if not cell.real]
     yield percent(sum(missed) / len(missed)).replace("\u202f", " ")
+
+
+def test_the_style_converters_section() -> None:
+    """Made of the example's own pairs, as if each target sample had been converted to stand for a source sample."""
+    report = example("digits", pairs=9)
+    results = report.results
+    found = ConverterResult(
+        name="latent-transport", samples=1234, held_out=True, accuracy=BeforeAfter(before=0.51, after=0.87),
+        loss=BeforeAfter(before=1.75, after=0.62), skipped=2, sentence="It brings back most of it.",
+        gaps=[
+            FactorGap(factor="hue", source=40.0, target=201.0, converted=62.0, closed=0.86, unit="degrees"),
+            FactorGap(factor="level", source=0.25, target=0.5, converted=0.9, closed=-1.6),
+        ],
+    )  # fmt: skip
+    pairs = []
+    for pair in results.pairs:
+        cells = [list(row) for row in pair.cells]
+        cells[0][0] = cells[0][0].model_copy(update={"real": False, "converted": True})
+        pairs.append(pair.model_copy(update={"converted": True, "cells": cells}))
+    changed = Report(results.model_copy(update={"converter": found, "pairs": pairs}), report.settings, report.arrays)
+    case = Case(changed.results, tree(html_of(changed)))
+    order = [int(a.attributes["id"].removeprefix("pair-")) - 1 for a in case.page.all("article", "pair")]
+    pairs = [pairs[place] for place in order]
+    section = case.page.one("section", id="converter")
+    told = section.one("p", "sentence").words
+    assert "It brings back most of it." in told
+    assert "2 further pairs left out" in told
+    assert "target samples that it was not trained on" in told
+    case.told(told, "1,234 2", constants=())
+    rows = [[cell.words.strip() for cell in row.all("td")] for row in section.one("tbody").all("tr")]
+    assert rows == [
+        ["40.0\u202fdegrees", "201\u202fdegrees", "62.0\u202fdegrees", "86\u202f%"],
+        ["0.25", "0.50", "0.90", "none, it grew"],
+    ]
+    strips = section.all("div", "strip")
+    assert len(strips) == 8  # more would only be scrolled past
+    for strip, pair in zip(strips, pairs, strict=False):
+        target, converted = strip.all("div", "strip-cell")
+        for drawn, cell in ((target, pair.cells[-1][-1]), (converted, pair.cells[0][0])):
+            case.told(drawn.one("p").words, f"{number(cell.measured)} {cell.predicted}", constants=())
+            assert ("✕" in drawn.one("p").words) is not cell.correct
+        assert target.one("span", "tag").words.strip() == "target"
+    first = case.page.all("article", "pair")[0]
+    name = f"target #{pairs[0].target}"
+    assert [span.words.strip() for span in first.one("tr", "ends").all("span")] == [f"{name}, converted", name]
+    assert first.all("td", "cell")[0].attributes["data-note"] == f"converted from the real sample {name}"
+    assert first.all("td", "cell")[24].attributes["data-note"] == f"real sample: {name}"
+    seen = changed.results.model_copy(update={"converter": found.model_copy(update={"held_out": False, "skipped": 0})})
+    told = tree(html_of(Report(seen, report.settings, report.arrays))).one("section", id="converter").words
+    assert "target samples that it was trained on" in told
+    assert "left out" not in told
+
+
+def test_pictures_that_are_not_square_keep_their_shape() -> None:
+    report = example("digits", pairs=1)
+    cut = {name: array[..., :20] for name, array in report.arrays.items()}
+    results = report.results.model_copy(update={"sample_shape": [3, 32, 20]})
+    style = tree(html_of(Report(results, report.settings, cut))).one("style")
+    assert "--columns: 5; --steps: 5; --shape: 20 / 32;" in str(style.inside)
+
+
+def table_rows(text: str) -> list[list[str]]:
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+
+
+@pytest.mark.parametrize("name", list(SCENES))
+def test_the_figures_of_the_markdown_page(name: str) -> None:
+    report = example(name)
+    results = report.results
+    component = Host().find(Renderer, "markdown")
+    text = component.build(component.settings())(report)["report.md"].decode("utf-8").replace("\\", "")
+    accuracy, loss = results.accuracy, results.loss
+    assert accuracy.target is not None
+    assert loss.target is not None
+    rows = table_rows(text)
+    assert rows[2:5] == [
+        [
+            "accuracy",
+            percent(accuracy.source, 1),
+            percent(accuracy.target, 1),
+            points(accuracy.target - accuracy.source),
+        ],
+        [
+            f"mean loss, {results.loss_unit}",
+            number(loss.source),
+            number(loss.target),
+            signed(loss.target - loss.source),
+        ],
+        ["samples", f"{results.samples.source:,}", f"{results.samples.target:,}", ""],
+    ]
+    for row, cause in zip(rows[7:], results.causes, strict=True):
+        moved = f"{number(cause.shift.source)} {number(cause.shift.target)}" if cause.shift else ""
+        expected = [
+            cause.factor, f"**{cause.verdict}**", FIGURE.findall(moved),
+            FIGURE.findall(f"{signed(cause.effect)} {range_of(cause.ci, signed)}"),
+            FIGURE.findall(f"{percent(cause.share)} {range_of(cause.share_ci, percent)}"), cause.sentence,
+        ]  # fmt: skip
+        assert [*row[:2], *map(FIGURE.findall, row[2:5]), row[5]] == expected
+    rest = results.unexplained
+    assert rest is not None
+    assert f"{percent(rest.share)} ({percent(rest.ci[0])} to {percent(rest.ci[1])}) of the loss gap" in text
+    assert results.second_opinion is not None
+    told = [number(v) for v in (results.fidelity.spearman, results.leak.r2)]
+    assert f"Fidelity {told[0]}, leak {told[1]}, {len(results.pairs)} pairs." in text
+    assert f"a fidelity of {number(results.second_opinion.fidelity)}." in text
+    assert f"seed {results.provenance.seed}." in text
+    for sentence in [found.sentence for found in results.interactions] + (
+        [results.remedy.sentence] if results.remedy else []
+    ):
+        assert sentence in text
