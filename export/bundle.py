@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("shiftlens")
 
+GRID_TAKES = ("source", "target", "label", "loss", "n_features", "n_losses")
 CHUNK = 50  # cells or samples in one call: between 25 and 64 is fastest, and memory stays bounded
 
 
@@ -88,12 +89,14 @@ class Bundle:
     @property
     def encoder(self) -> Session:
         """x, loss, label to z."""
-        return self._open("encoder", {"x": self.manifest.sample_shape, "loss": (), "label": ()})
+        wanted = {"x": self.manifest.sample_shape, "loss": (), "label": ()}
+        return self._open("encoder", wanted, {"z": (self.manifest.latent,)})
 
     @property
     def decoder(self) -> Session:
         """z, loss, label to x."""
-        return self._open("decoder", {"z": (self.manifest.latent,), "loss": (), "label": ()})
+        wanted = {"z": (self.manifest.latent,), "loss": (), "label": ()}
+        return self._open("decoder", wanted, {"x": self.manifest.sample_shape})
 
     @property
     def classifier(self) -> Session:
@@ -107,7 +110,15 @@ class Bundle:
                 f"the bundle {self.folder} holds no classifier, because it could not be exported to ONNX"
                 f"{self._why_no_classifier()}; bring it along as .onnx and run the analysis again"
             )
-        return self._open("classifier", None)
+        session = self._open("classifier", None)
+        classes = len(self.manifest.classes)
+        fits = len(session.inputs) == len(session.outputs) == 1 and all(
+            _may_be(tensor, shape)
+            for tensor, shape in ((session.inputs[0], self.manifest.sample_shape), (session.outputs[0], (classes,)))
+        )
+        if not fits:
+            raise self._foreign(session, f"samples of shape {self.manifest.sample_shape} and {classes} classes")
+        return session
 
     @cached_property
     def converter(self) -> Session:
@@ -145,7 +156,11 @@ class Bundle:
                 f"the bundle {self.folder} holds no {GRID}: {why}; use encoder, decoder and classifier one by one, as "
                 "`shiftlens grid` does"
             )
-        return self._open("grid", None)
+        session = self._open("grid", None)
+        takes, gives = ({tensor.name for tensor in side} for side in (session.inputs, session.outputs))
+        if not (takes == set(GRID_TAKES) and gives >= set(GridArrays._fields)):
+            raise self._foreign(session, f"to take {', '.join(GRID_TAKES)}")
+        return session
 
     @property
     def providers(self) -> list[str]:
@@ -312,23 +327,38 @@ class Bundle:
         parts = [session.run(**{name: v[i : i + CHUNK] for name, v in inputs.items()})[output] for i in starts]
         return np.concatenate(parts)
 
-    def _open(self, model: str, wanted: Mapping[str, tuple[int, ...]] | None) -> Session:
-        """Open a model once, and check that it takes what the manifest says."""
+    def _open(
+        self,
+        model: str,
+        takes: Mapping[str, tuple[int, ...]] | None,
+        gives: Mapping[str, tuple[int, ...]] | None = None,
+    ) -> Session:
+        """Open a model once, and check that it takes and gives what the manifest says."""
         with self._opening:
             if model not in self._sessions:
-                self._sessions[model] = self._opened(self.folder / f"{model}.onnx", wanted)
+                self._sessions[model] = self._opened(self.folder / f"{model}.onnx", takes, gives or {})
             return self._sessions[model]
 
-    def _opened(self, file: Path, wanted: Mapping[str, tuple[int, ...]] | None) -> Session:
+    def _opened(
+        self, file: Path, takes: Mapping[str, tuple[int, ...]] | None, gives: Mapping[str, tuple[int, ...]]
+    ) -> Session:
         try:
             session = Session(file, self._device, self._threads)
         except InputError as error:
             raise BundleError(f"the bundle {self.folder}: {error}") from None
-        if wanted is not None and not _takes(session.inputs, wanted):
-            raise BundleError(
-                f"{file} takes {', '.join(map(str, session.inputs))}, which does not fit {MANIFEST}; export it again"
-            )
+        given = {tensor.name: tensor for tensor in session.outputs}
+        if takes is not None and not _takes(session.inputs, takes):
+            raise self._foreign(session, ", ".join(f"{name} {shape}" for name, shape in takes.items()))
+        if not all(name in given and _may_be(given[name], shape) for name, shape in gives.items()):
+            raise self._foreign(session, "to give " + ", ".join(f"{name} {shape}" for name, shape in gives.items()))
         return session
+
+    def _foreign(self, session: Session, wanted: str) -> BundleError:
+        takes, gives = (", ".join(map(str, side)) for side in (session.inputs, session.outputs))
+        return BundleError(
+            f"{session.origin} takes {takes} and gives {gives}, which does not fit {MANIFEST} ({wanted}); "
+            "export it again"
+        )
 
     def _why_no_classifier(self) -> str:
         return f" ({self.manifest.why_no_classifier})" if self.manifest.why_no_classifier else ""
@@ -336,6 +366,14 @@ class Bundle:
 
 def _takes(inputs: tuple[Tensor, ...], wanted: Mapping[str, tuple[int, ...]]) -> bool:
     return {tensor.name: tensor.shape[1:] for tensor in inputs} == dict(wanted)
+
+
+def _may_be(tensor: Tensor, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor's shape behind the batch is this one, as far as its file tells."""
+    own = tensor.shape[1:]
+    return len(own) == len(shape) and all(
+        not isinstance(one, int) or one == other for one, other in zip(own, shape, strict=True)
+    )
 
 
 def _check_samples(role: str, x: FloatArray, shape: tuple[int, ...]) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import whole, write_text
+from shiftlens.core.files import check_regular, whole, write_text
 from shiftlens.core.grid.interpolate import PairGrid
 from shiftlens.core.results.results import Cell
 from shiftlens.export.bundle import Bundle, grid_for_pair
@@ -40,6 +40,9 @@ def write_grid(
     suffix = out.suffix.lower()
     if suffix not in OUTPUTS:
         raise InputError(f"--out {out}: the name must end in one of {', '.join(OUTPUTS)}")
+    for path in (source, target):
+        if out.resolve() == path.resolve():
+            raise InputError(f"--out {out} is the sample itself, which would be lost; give another name")
     opened = Bundle.open(bundle)
     pair = [read_sample(path, opened.manifest) for path in (source, target)]
     made = grid_for_pair(opened, pair[0], pair[1], label, features, losses)
@@ -65,8 +68,7 @@ def read_sample(path: Path, manifest: Manifest) -> FloatArray:
     An image is scaled and cropped around its centre to the bundle's size; transparent parts become white. An array
     may be ``(*sample)``, with a leading 1, or an image with its channels last; uint8 images are taken as 0–255.
     """
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; give an image or an .npy with one sample")
+    check_regular(path)
     if path.suffix.lower() in PICTURES:
         return _from_picture(path, manifest)
     if path.suffix.lower() != ".npy":

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +28,8 @@ LOG_VARIANCE = "log_variance"  # of z: the second output of an encoder that give
 MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
 REQUIRED = ("encoder", "decoder")
 NEED_CLASSIFIER = ("classifier", "grid")
+KINDS_OF_SAMPLE = ("image", "series", "tabular")
+SHA256 = re.compile("[0-9a-f]{64}")
 
 MOST_VALUES = 2**23  # values of the cells of one call of grid.onnx: 32 MB, and some tens of that inside the networks
 MOST_CELLS = LARGEST_SIDE**2
@@ -239,16 +242,59 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+MUST_BE: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "shiftlens": ("a version", _is_name),
+    "name": ("a name", _is_name),
+    "kind": (f"one of {', '.join(KINDS_OF_SAMPLE)}", lambda kind: kind in KINDS_OF_SAMPLE),
+    "sample_shape": ("a list of sizes", lambda v: isinstance(v, list) and 0 < len(v) < 5 and all(map(_is_size, v))),
+    "classes": (
+        "a list of at least two different names",
+        lambda v: isinstance(v, list) and all(isinstance(c, str) for c in v) and len(set(v)) == len(v) > 1,
+    ),
+    "loss": ("a mapping with a name", lambda v: isinstance(v, dict) and _is_name(v.get("name"))),
+    "grid": (
+        "linear or spherical, calibrated or not",
+        lambda v: (
+            isinstance(v, dict)
+            and v.get("interpolation", "linear") in ("linear", "spherical")
+            and isinstance(v.get("calibrate", True), bool)
+        ),
+    ),
+    "classifier_output": ("logits, probabilities or null", lambda v: v in ("logits", "probabilities", None)),
+    "latent": ("a number of dimensions", _is_size),
+    "files": (
+        "names with their sha256",
+        lambda v: isinstance(v, dict) and all(isinstance(h, str) and SHA256.fullmatch(h) for h in v.values()),
+    ),
+    "models": ("a mapping", lambda v: isinstance(v, dict) and all(map(_is_mapping, v.values()))),
+}
+MAY_BE: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "why_no_classifier": ("text", lambda v: isinstance(v, str)),
+    "licence": ("text", lambda v: isinstance(v, str)),
+    "accuracy": ("a mapping or null", lambda v: v is None or isinstance(v, dict)),
+    "fidelity": ("a mapping or null", lambda v: v is None or isinstance(v, dict)),
+    **dict.fromkeys(("precision", "normalisation", "limits", "versions", "provenance"), ("a mapping", _is_mapping)),
+}
+
+
 def _parsed(path: Path, raw: dict[str, Any]) -> Manifest:
-    """A manifest of JSON values, each checked for its type."""
-    types: dict[str, type | tuple[type, ...]] = {
-        "shiftlens": str, "name": str, "kind": str, "sample_shape": list, "classes": list, "loss": dict, "grid": dict,
-        "classifier_output": (str, type(None)), "latent": int, "files": dict, "models": dict,
-    }  # fmt: skip
-    for key, wanted in types.items():
-        if not isinstance(raw.get(key, ...), wanted):
-            found = f"is {raw[key]!r}" if key in raw else "is missing"
-            raise BundleError(f"{path}: {key}: {found}; export the run again")
+    """A manifest of JSON values, each checked for its form."""
+    for key, (wanted, is_that) in {**MUST_BE, **{key: MAY_BE[key] for key in MAY_BE if key in raw}}.items():
+        if key not in raw or not is_that(raw[key]):
+            found = f"is {raw[key]!r:.80}" if key in raw else "is missing"
+            raise BundleError(f"{path}: {key}: {found}; it must be {wanted}: export the run again")
     fields = {key: value for key, value in raw.items() if key in Manifest.__dataclass_fields__}
     try:
         fields["loss"] = LossFacts(**{k: v for k, v in raw["loss"].items() if k in LossFacts.__dataclass_fields__})

@@ -14,7 +14,7 @@ from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole
 from shiftlens.core.host.host import Host
 from shiftlens.core.job import Progress, silent
-from shiftlens.core.run.context import Context
+from shiftlens.core.run.context import DOMAINS, Context
 from shiftlens.core.run.directory import Run
 from shiftlens.core.run.stages.trial import active_factors
 
@@ -34,8 +34,12 @@ def write_augmented(run: Run, out: Path, host: Host, seed: int = 0, progress: Pr
     path = run.path / AUGMENTATION
     if not path.is_file():
         raise InputError(f"{run.path} has no {AUGMENTATION}: no factor was found harmful, or the trial is not done yet")
+    settings = Settings.parse(run.settings, run.base, host)
+    context = Context(settings, host, run)
+    read = [file for role in DOMAINS for file in context.reader(role).files()]
+    if out.resolve() in {file.resolve() for file in read}:
+        raise InputError(f"--out {out} is a file of the analysis, which would be lost; give another name")
     wanted = read_yaml_file(path, f"`shiftlens run CONFIG --out {run.path} --from trial` writes it anew")
-    context = Context(Settings.parse(run.settings, run.base, host), host, run)
     domain = context.domain("source")
     factors = active_factors(context)[0]
     size, image = context.batch_size, domain.kind == "image"

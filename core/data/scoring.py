@@ -71,6 +71,10 @@ def probabilities_of(outputs: AnyArray, output: str, where: str = "the classifie
             "check its normalisation and the samples' range"
         )
     if output == "probabilities":
+        if len(values) and values.min() < -0.1:
+            raise ClassifierError(
+                f"{where} gave {values.min():.3g} as a probability; it gives logits: say so in `output`"
+            )
         positive = np.maximum(values, 0)  # eight bits may leave a little below zero
     else:
         positive = np.exp(values - values.max(axis=1, keepdims=True))
