@@ -136,7 +136,7 @@ TABLE = [
     Case("an output that is a list", saying(classifier_output=["logits"]), ("classifier_output",)),
     Case("logits as probabilities", saying(classifier_output="probabilities"), ("probabilities",)),
     Case("no files", saying(files={}), ("bundle",)),
-    Case("a hash that is none", saying(files={"encoder.onnx": "x", "decoder.onnx": "y"}), ("files",)),
+    Case("a hash that is none", saying(files={"encoder.onnx": "x", "decoder.onnx": "y"}), ("bundle",)),
     Case("a hash of another type", saying(files={"encoder.onnx": 1}), ("files",)),
     Case(
         "a path out of the folder", saying(files={"../../etc/passwd": "0" * 64}), ("do not belong there",), quick=True

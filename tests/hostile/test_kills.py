@@ -1,0 +1,59 @@
+"""An analysis that is killed again and again, at moments drawn by a seed, comes to the results of one that was not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from tinyanalysis import write_tiny
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+KILLS = 9  # in each of six chains: 54
+
+
+def start(config, out):
+    return subprocess.Popen(
+        [sys.executable, "-m", "shiftlens", "run", str(config), "--out", str(out), "--quiet"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def lines(log):
+    return log.read_text().count("\n") if log.is_file() else 0
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The analysis, and the results of a run that nobody killed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    config = write_tiny(folder)
+    process = start(config, folder / "run")
+    assert process.wait(timeout=500) == 0, process.stderr.read()
+    return config, (folder / "run" / "results.json").read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_again_and_again(undisturbed, tmp_path, seed):
+    config, expected = undisturbed
+    draw, out = random.Random(seed), tmp_path / "run"
+    log = out / "log.txt"
+    for _ in range(KILLS):
+        wanted, process = lines(log) + draw.randint(1, 6), start(config, out)
+        while process.poll() is None and lines(log) < wanted:  # so many lines of the log further, and a little more
+            time.sleep(0.01)
+        time.sleep(draw.uniform(0, 0.3))
+        process.send_signal(draw.choice(SIGNALS))
+        _, told = process.communicate(timeout=120)
+        assert "Traceback" not in told, told
+    process = start(config, out)
+    assert process.wait(timeout=500) == 0, process.stderr.read()
+    assert (out / "results.json").read_bytes() == expected
