@@ -19,7 +19,7 @@ from shiftlens.core.causes import estimates, statistics
 from shiftlens.core.causes.changes import Change
 from shiftlens.core.causes.estimates import CLASS_MIX, Effects, Estimate, Sensitivity
 from shiftlens.core.causes.find_causes import find_causes
-from shiftlens.core.causes.outcomes import Outcomes, measure_coalitions, measure_dose, outcomes
+from shiftlens.core.causes.outcomes import Outcomes, measure_coalitions, measure_dose
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.job import silent
@@ -212,15 +212,18 @@ def test_a_dose_curve_is_the_formulas():
 
     a = x.mean((2, 3), dtype=np.float64)[:, 0]
     parts = np.array([0.0, 0.25, 0.5, 1.0])
-    before = outcomes(score(x, labels))
-    dose, seen, scored = measure_dose(Change(FIRST, 0.8), x, labels, before, score, 0, parts)
+    found = measure_dose("image", Change(FIRST, 0.8), x, labels, score(x, labels), score, 0, parts)
+    dose = found.dose
     for i, part in enumerate(parts):
         given_ = 0.8 * part
         np.testing.assert_allclose(dose.loss[i], (a + given_) ** 2, atol=1e-6)
         np.testing.assert_array_equal(dose.correct[i], a + given_ < 1)
+        np.testing.assert_array_equal(found.prediction[i] == labels, a + given_ < 1)
         assert dose.value[i] == pytest.approx(a.mean() + given_, abs=1e-6)
-        np.testing.assert_allclose(seen[i].mean((2, 3))[:, 0], a + given_, atol=1e-6)
-        np.testing.assert_allclose(scored[i].loss, (a + given_) ** 2, atol=1e-6)
+        for place in (0, 49):
+            assert found.again(i, place)[0].mean() == pytest.approx(a[place] + given_, abs=1e-6)
+    assert found.reached == pytest.approx(1, abs=1e-6)
+    assert found.clipped == pytest.approx((a >= 0.2).mean() / 3, abs=1e-6)  # one channel of three goes over the top
 
 
 def test_sets_of_changes_are_made_one_after_the_other_on_the_same_samples():
