@@ -25,7 +25,7 @@ import numpy as np
 from shiftlens import Host, Settings, load_run
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.scoring import score_domain
-from shiftlens.core.grid.interpolate import grid_of_pair
+from shiftlens.core.grid.interpolate import GridNetworks, GridShape, grid_of_pair
 from shiftlens.core.run.context import Context
 from shiftlens.export.bundle import CHUNK
 
@@ -126,7 +126,8 @@ def grid_throughput(context: Context) -> None:
     side = 12  # 142 generated cells: enough for several chunks
 
     def ours() -> None:
-        grid_of_pair(samples, loss, label, bundle.encode, bundle.decode, context.score, None, side, side)
+        networks = GridNetworks(bundle.encode, bundle.decode, context.score)
+        grid_of_pair(samples, loss, label, networks, GridShape(side, side))
 
     cells = side * side - 2
     z = np.repeat(bundle.encode(samples, loss, np.full(2, label)), cells // 2, axis=0)

@@ -20,7 +20,7 @@ from benchmarks.planted.cases import PLANTS
 from benchmarks.planted.data import image_factors, samples_of, scorer, train_with_plugin
 from shiftlens.core.causes.find_causes import find_causes
 from shiftlens.core.causes.policy import TrialSettings
-from shiftlens.core.job import silent
+from shiftlens.core.causes.request import CauseRequest
 
 EACH = 5000
 LEFT_OUT = ("occlusion", "scale", "position-x")  # so that as many factors as the aim names are left
@@ -39,16 +39,19 @@ def main() -> None:
     changed = PLANTS["turn_hue"](PLANTS["thicken"](x[target], strength[target], rng), strength[target], rng)
     before, after = score(x[source], labels[source]), score(changed, labels[target])
     factors = [factor for factor in image_factors() if factor.name not in LEFT_OUT]
+    request = CauseRequest(
+        source=x[source], source_labels=labels[source], source_scores=before,
+        target=changed, target_labels=labels[target], target_scores=after,
+        factors=factors, score=score, sample_kind="image", classes=[str(digit) for digit in range(10)],
+        settings=TrialSettings(), seed=0,
+    )  # fmt: skip
     machine = f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}"
     print(f"{machine}, {len(factors)} factors\n")
     print("| seconds | of the processor | harmful | headline |")
     print("|---|---|---|---|")
     for _ in range(arguments.repeats):
         begun, worked = time.perf_counter(), time.process_time()
-        found = find_causes(
-            x[source], labels[source], changed, labels[target], before, after, factors, score, "image",
-            [str(digit) for digit in range(10)], TrialSettings(), 0, silent,
-        )  # fmt: skip
+        found = find_causes(request)
         seconds, of_processor = time.perf_counter() - begun, time.process_time() - worked
         harmful = ", ".join(cause.factor for cause in found.causes if cause.verdict == "harmful")
         print(f"| {seconds:.0f} | {of_processor:.0f} | {harmful} | {found.headline} |", flush=True)

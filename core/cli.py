@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ def demo(out: Path, overrides: tuple[str, ...], open_: bool, quiet: bool) -> Non
     """The whole job on real handwritten digits: what made this classifier fail?"""
     from shiftlens.core.data.demo import write_demo
 
-    _analyse(write_demo(out), out / "run", overrides, quiet, open_=open_)
+    _analyse(Asked(write_demo(out), out / "run", overrides, quiet, open_=open_))
 
 
 @cli.command()
@@ -141,19 +142,24 @@ def run(
     quiet: bool,
 ) -> int:
     """Analyse; a second run does only what has changed, a killed one goes on where it stopped."""
-    return _analyse(config, out, overrides, quiet, until, from_, fail_on, open_)
+    return _analyse(Asked(config, out, overrides, quiet, until, from_, fail_on, open_))
 
 
-def _analyse(
-    config: Path,
-    out: Path | None,
-    overrides: Iterable[str],
-    quiet: bool,
-    until: str | None = None,
-    from_: str | None = None,
-    fail_on: Iterable[str] = (),
-    open_: bool = False,
-) -> int:
+@dataclass(frozen=True)
+class Asked:
+    """What ``run`` and ``demo`` are asked for, in the words of their options."""
+
+    config: Path
+    out: Path | None
+    overrides: Iterable[str]
+    quiet: bool
+    until: str | None = None
+    from_: str | None = None
+    fail_on: Iterable[str] = ()
+    open_: bool = False
+
+
+def _analyse(asked: Asked) -> int:
     """One run with progress, its result on stdout, and its gates."""
     from shiftlens.core.commands import ending
     from shiftlens.core.config.settings import load_settings
@@ -161,23 +167,23 @@ def _analyse(
     from shiftlens.core.results.gates import parse_gates
     from shiftlens.core.run import pipeline
 
-    gates = parse_gates(fail_on)
-    if gates and until not in (None, "explain", "render"):
+    gates = parse_gates(asked.fail_on)
+    if gates and asked.until not in (None, "explain", "render"):
         raise InputError("--fail-on needs the results, which --until leaves out")
-    if open_ and until not in (None, "render"):
+    if asked.open_ and asked.until not in (None, "render"):
         raise InputError("--open needs the report, which --until leaves out")
     host = Host()
     _warn_of_problems(host)
-    settings = load_settings(config, host, overrides)
-    with shown(host, quiet) as progress:
-        finished = pipeline.run(settings, out, until, from_, host)
-    if not progress.work.done and not quiet:
+    settings = load_settings(asked.config, host, asked.overrides)
+    with shown(host, asked.quiet) as progress:
+        finished = pipeline.run(settings, asked.out, asked.until, asked.from_, host)
+    if not progress.work.done and not asked.quiet:
         click.echo("up to date: nothing has changed since the last run", err=True)
-    if until not in (None, "explain", "render"):
+    if asked.until not in (None, "explain", "render"):
         click.echo(finished.path)
         return 0
     code = ending.tell(finished, progress.warnings.told, gates)
-    if open_:
+    if asked.open_:
         ending.open_page(finished)
     return code
 
@@ -302,7 +308,7 @@ def export(
     quiet: bool,
 ) -> None:
     """Write a finished run's models for a server: `shiftlens plugins show TARGET` lists the settings."""
-    from shiftlens.core.commands.export import export_run
+    from shiftlens.core.commands.export import Delivery, export_run
     from shiftlens.core.host.host import Host
     from shiftlens.core.run.directory import load_run
 
@@ -312,13 +318,9 @@ def export(
         host.notify("stage_started", stage="export")
         told = export_run(
             load_run(directory),
-            target,
+            Delivery(target, wanted, classifier, precision, accept_loss),
             out,
             host,
-            wanted,
-            classifier,
-            precision,
-            accept_loss,
             lambda done, total, **values: host.notify("step", stage="export", done=done, total=total, values=values),
         )
     if precision == "int8":

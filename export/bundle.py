@@ -21,7 +21,7 @@ from shiftlens.core.data.scoring import Scores, join, probabilities_of, score_ba
 from shiftlens.core.errors import BundleError, InputError, PluginError, near_miss
 from shiftlens.core.files import sha256_of
 from shiftlens.core.grid.calibration import calibrate
-from shiftlens.core.grid.interpolate import LARGEST_SIDE, PairGrid, grid_of_pair
+from shiftlens.core.grid.interpolate import LARGEST_SIDE, GridNetworks, GridShape, PairGrid, grid_of_pair
 from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, Manifest, most_cells, read_manifest
 from shiftlens.export.session import Session, Tensor
 
@@ -418,15 +418,10 @@ def grid_for_pair(
             loss[0],
         )
     made = bundle.manifest.grid
-    return grid_of_pair(
-        samples,
-        loss,
-        index,
+    networks = GridNetworks(
         bundle.encode,
         bundle.decode,
         bundle.score,
         (lambda z, requested, y: calibrate(z, requested, y, bundle.decode, bundle.score)) if made.calibrate else None,
-        features,
-        losses,
-        spherical=made.interpolation == "spherical",
     )
+    return grid_of_pair(samples, loss, index, networks, GridShape(features, losses, made.interpolation == "spherical"))

@@ -29,7 +29,7 @@ import numpy as np
 
 from shiftlens.core.arrays import AnyArray, FloatArray, Floats
 from shiftlens.core.errors import ExportError
-from shiftlens.core.grid.interpolate import LARGEST_SIDE, grid_of_pair
+from shiftlens.core.grid.interpolate import LARGEST_SIDE, GridNetworks, GridShape, grid_of_pair
 from shiftlens.export import graphs, grid_parts
 from shiftlens.export.bundle import Bundle
 from shiftlens.export.grid_parts import call
@@ -102,7 +102,8 @@ def _grid_of(bundle: Bundle, inputs: Arrays, pair: int, measured: Floats) -> Arr
     samples = np.stack([inputs["source"][pair], inputs["target"][pair]])
     given = inputs["loss"][pair].astype(np.float64)
     ends = np.where(given < 0, measured, given)
-    grid = grid_of_pair(samples, ends, label, bundle.encode, bundle.decode, bundle.score, None, features, losses)
+    networks = GridNetworks(bundle.encode, bundle.decode, bundle.score)
+    grid = grid_of_pair(samples, ends, label, networks, GridShape(features, losses))
     probabilities = bundle.predict(grid.cells.reshape(-1, *samples.shape[1:]))
     return {
         "cells": grid.cells,

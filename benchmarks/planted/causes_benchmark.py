@@ -26,6 +26,7 @@ from shiftlens.core.causes.changes import ActiveFactor, FactorFault
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.outcomes import Score
 from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.causes.statistics import centre, partial_rank_correlation, shift_test, wrapped
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.files import write_text
@@ -123,15 +124,17 @@ def _run(
             changed = PLANTS[name](changed, parts[i], rng)
     target_scores = score(changed, target[1])
     begun = time.perf_counter()
-    found = find_causes(
-        source[0], source[1], changed, target[1], source_scores, target_scores, factors, score, "image",
-        [str(c) for c in range(int(source[1].max()) + 1)], settings, case.seed, silent,
+    request = CauseRequest(
+        source=source[0], source_labels=source[1], source_scores=source_scores,
+        target=changed, target_labels=target[1], target_scores=target_scores,
+        factors=factors, score=score, sample_kind="image",
+        classes=[str(c) for c in range(int(source[1].max()) + 1)], settings=settings, seed=case.seed,
     )  # fmt: skip
+    found = find_causes(request)
     seconds = time.perf_counter() - begun
     if keep is not None:
         keep(case, found)
-    gap = float(target_scores.loss.mean() - source_scores.loss.mean())
-    worth = max(settings.smallest_effect, settings.smallest_share * gap)
+    worth = request.worth
     expected = sorted(NAMES[n] for n in planted if n in NAMES and truth[n][0] > worth)
     undecided = sorted(NAMES[n] for n in planted if n in NAMES and abs(truth[n][0] - worth) < 2 * truth[n][2])
     named = sorted(c.factor for c in found.causes if c.verdict == "harmful")

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 
 from benchmarks.planted.cases import Case, all_cases, by_classifier
 from benchmarks.planted.causes_benchmark import quick_settings, run_group
+from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.find_causes import CausesFound
 from shiftlens.core.files import write_text
 
@@ -31,6 +32,8 @@ def plain(value: object) -> Any:
         return value.model_dump(mode="json")
     if isinstance(value, np.ndarray):
         return {"shape": list(value.shape), "size": float(np.abs(value).mean()) if value.size else 0.0}
+    if isinstance(value, ActiveFactor):
+        return value.name
     if is_dataclass(value):
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):

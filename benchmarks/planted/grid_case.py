@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from shiftlens.core.causes.statistics import percentile_interval
 from shiftlens.core.errors import TrainingError
 from shiftlens.core.grid.calibration import calibrate
 from shiftlens.core.grid.fidelity import fidelity, leak
-from shiftlens.core.grid.interpolate import Decode, Encode, PairGrid, grid_of_pair
+from shiftlens.core.grid.interpolate import Decode, Encode, GridNetworks, GridShape, PairGrid, grid_of_pair
 from shiftlens.core.grid.moves import grid_moves
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Candidates, Generator, Pair, Selector, TrainedGenerator, TrainingData
@@ -227,11 +227,10 @@ class Bench:
         """Calibrated, and with the losses asked for as they are."""
         samples = np.stack([self.x[0][pair.source], self.x[1][pair.target]])
         loss = np.array([self.scores[0].loss[pair.source], self.scores[1].loss[pair.target]])
-        known = (samples, loss, int(self.label[0][pair.source]), encode, decode, self.score)
-        calibrated = grid_of_pair(
-            *known, lambda z, asked, label: calibrate(z, asked, label, decode, self.score), FEATURES, LOSSES
-        )
-        return calibrated, grid_of_pair(*known, None, FEATURES, LOSSES)
+        label, shape = int(self.label[0][pair.source]), GridShape(FEATURES, LOSSES)
+        plain = GridNetworks(encode, decode, self.score)
+        calibrated = replace(plain, calibrate=lambda z, asked, y: calibrate(z, asked, y, decode, self.score))
+        return grid_of_pair(samples, loss, label, calibrated, shape), grid_of_pair(samples, loss, label, plain, shape)
 
     def _share(self, move: Floats, which: int) -> Move:
         """The mean move in units of the mean gap: pairs whose gap is small weigh as little as they are."""

@@ -20,8 +20,8 @@ from benchmarks.planted.causes_benchmark import strengths
 from benchmarks.planted.data import Train, has_mnist, image_factors, samples_of, train_with_plugin
 from shiftlens.core.arrays import FloatArray, Floats, IntArray, Pixels, Predict
 from shiftlens.core.causes.changes import ActiveFactor
-from shiftlens.core.causes.distance import Matcher
-from shiftlens.core.causes.outcomes import Score, randomised_rows
+from shiftlens.core.causes.distance import Matcher, ToMatch
+from shiftlens.core.causes.outcomes import Rig, Score, randomised_rows
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.search import fit_changes
 from shiftlens.core.data.scoring import Scores
@@ -111,8 +111,9 @@ def make_scenario(case: Case, quick: bool, rows: int, score: Score) -> Scenario:
         truth.append(float((score(changed, labels[0]).loss - scores.loss).mean()))
     factors = planted_factors(case)
     matched = MATCHED_QUICKLY if quick else TrialSettings().matching_samples
-    plan = fit_changes(Matcher(plain, labels[0], target, labels[1], factors, "image", matched, case.seed), case.seed)
-    trial = randomised_rows(plan, plain, scores, rows, score, case.seed)
+    to_match = ToMatch(plain, labels[0], target, labels[1], factors, "image", matched, case.seed)
+    plan = fit_changes(Matcher(to_match), case.seed)
+    trial = randomised_rows(Rig(plain, labels[0], score, case.seed), scores, plan, rows)
     return Scenario(
         source=rounded(plain),
         source_class=labels[0],

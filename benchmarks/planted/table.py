@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.planted.cases import MODES, Row
 from benchmarks.planted.data import image_factors, samples_of
-from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.cross_response import cross_response
 
 READ = 300
 """Samples that the factors' measures of each other's changes are taken on."""

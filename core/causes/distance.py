@@ -17,15 +17,12 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan, apply, individual_parts
+from shiftlens.core.causes.policy import DEFAULT, FitPolicy, Policy
 from shiftlens.core.causes.sample_statistics import broad_measures
-from shiftlens.core.data.samples import Samples
+from shiftlens.core.data.samples import LazySamples
 
 LEVELS = np.linspace(0.05, 0.95, 10)
-TOLERATED = 0.15
-"""Share of a measure's movement by which our operation may differ from what really happened."""
-OWN_WEIGHT = 6.0
-"""Weight of a factor's own measure, against 1 of a broad one, when its strength is fitted: it is the cleanest sign,
-where it moved by a spread or more (the size of what a photograph shows is a weak measure)."""
+"""Quantiles by which distributions are compared."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +36,7 @@ class Yardstick:
         scale: ``(k,)`` unit of each measure.
         floor: ``(k,)`` squared sampling noise of a quantile, in units of the scale.
         emphasis: ``(k,)`` weight of each measure.
+        policy: what is tolerated.
     """
 
     measure: Callable[[FloatArray], Floats]
@@ -48,6 +46,7 @@ class Yardstick:
     scale: Floats
     floor: Floats
     emphasis: Floats
+    policy: FitPolicy
 
     def quantiles(self, x: FloatArray) -> Floats:
         """``(levels, k)``."""
@@ -62,7 +61,7 @@ class Yardstick:
         gap = (reached - self.goal) / self.scale  # (levels, k)
         wanted, made = (self.start - self.goal) / self.scale, (reached - self.start) / self.scale
         moves = np.maximum((wanted**2).mean(0), (made**2).mean(0))
-        tolerated = self.floor + TOLERATED**2 * moves + 1e-4  # (k,)
+        tolerated = self.floor + self.policy.tolerated**2 * moves + self.policy.least_tolerated  # (k,)
         ratio = (gap**2).mean(0) / tolerated
         weight = self.emphasis / self.emphasis.mean()
         return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
@@ -70,7 +69,7 @@ class Yardstick:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Samples of both domains, with the units in which all their measures are compared.
+    """LazySamples of both domains, with the units in which all their measures are compared.
 
     Attributes:
         source, target: ``(n, *sample)``, classes evened out.
@@ -90,31 +89,47 @@ class Comparison:
     own: dict[str, Floats]
 
 
+@dataclass(frozen=True)
+class ToMatch:
+    """What a `Matcher` compares, and how.
+
+    Attributes:
+        source, target: ``(n, *sample)`` and ``(m, *sample)`` float32.
+        source_labels, target_labels: ``(n,)`` and ``(m,)`` classes, which are evened out; None: no labels.
+        factors: whose measures are looked at beside the broad ones.
+        sample_kind: the kind of sample, `Domain.kind`.
+        samples: of each domain, that are fitted on, and as many again to check the fit.
+        broad: gives the broad measures ``(n, k)``; None: those of the kind.
+    """
+
+    source: FloatArray | LazySamples
+    source_labels: IntArray
+    target: FloatArray | LazySamples
+    target_labels: IntArray | None
+    factors: Sequence[ActiveFactor]
+    sample_kind: str
+    samples: int
+    seed: int
+    policy: Policy = DEFAULT
+    broad: Callable[[FloatArray], Floats] | None = None
+
+
 class Matcher:
     """Compares changed source samples with target samples. Every call with the same arguments gives the same answer.
 
     ``fit`` is what strengths are fitted on, ``check`` what tells whether that helped, ``wide`` is both together;
-    ``rest`` holds the rows of the source that neither has. ``broad`` gives the broad measures, where they are not
-    those of the kind.
+    ``rest`` holds the rows of the source that neither has.
     """
 
-    def __init__(
-        self,
-        source: FloatArray | Samples,
-        source_class: IntArray,
-        target: FloatArray | Samples,
-        target_class: IntArray | None,
-        factors: Sequence[ActiveFactor],
-        kind: str,
-        samples: int,
-        seed: int,
-        broad: Callable[[FloatArray], Floats] | None = None,
-    ) -> None:
-        source, target = Samples.of(source), Samples.of(target)
-        self.factors, self.kind, self.seed, self.source = list(factors), kind, seed, source
-        self.broad = broad or (lambda x: broad_measures(kind, x))
+    def __init__(self, given: ToMatch) -> None:
+        source, target, seed = LazySamples.of(given.source), LazySamples.of(given.target), given.seed
+        self.factors, self.kind, self.seed, self.source = list(given.factors), given.sample_kind, seed, source
+        self.policy = given.policy
+        self.broad = given.broad or (lambda x: broad_measures(given.sample_kind, x))
         rng = np.random.default_rng([seed, 3])
-        fit_s, fit_t, check_s, check_t = evened_halves(source_class, target_class, len(target), samples, rng)
+        fit_s, fit_t, check_s, check_t = evened_halves(
+            given.source_labels, given.target_labels, len(target), given.samples, rng
+        )
         self.fit = self._compare(source[fit_s], target[fit_t], rng, seed)
         self.check = self._compare(source[check_s], target[check_t], rng, seed + 1)
         both_s, both_t = np.union1d(fit_s, check_s), np.union1d(fit_t, check_t)  # for the last fit
@@ -143,7 +158,7 @@ class Matcher:
     def _compare(self, source: FloatArray, target: FloatArray, rng: np.random.Generator, seed: int) -> Comparison:
         here, there = self.measure(source), self.measure(target)
         own = individual_parts([f.name for f in self.factors], len(source), seed)
-        start, goal, scale, floor = units_of(here, there, rng)
+        start, goal, scale, floor = units_of(here, there, self.policy.fit, rng)
         return Comparison(source, target, goal, start, there, scale, floor, own)
 
     def apply(self, plan: Plan, half: Comparison, x: FloatArray | None = None) -> FloatArray:
@@ -160,10 +175,11 @@ class Matcher:
         weight = np.ones(len(columns))
         if emphasised:
             gap = (((start - goal) / scale) ** 2).mean(0)
-            weight += (OWN_WEIGHT - 1) * ~np.isin(columns, self.chosen([])) * np.minimum(1, gap)
+            weight += (self.policy.fit.own_weight - 1) * ~np.isin(columns, self.chosen([])) * np.minimum(1, gap)
         return Yardstick(
-            lambda x: self.measure(x, own), start, goal, half.measured[:, columns], scale, half.floor[columns], weight
-        )
+            lambda x: self.measure(x, own), start, goal, half.measured[:, columns], scale, half.floor[columns], weight,
+            self.policy.fit,
+        )  # fmt: skip
 
     def distance(self, plan: Plan, half: Comparison) -> float:
         """How far the changed source still is from the target, by all measures."""
@@ -179,16 +195,18 @@ def as_columns(factor: ActiveFactor, measured: Floats) -> Floats:
     return np.asarray(np.nan_to_num(measured.reshape(len(measured), -1)), dtype=np.float64)
 
 
-def units_of(here: Floats, there: Floats, rng: np.random.Generator) -> tuple[Floats, Floats, Floats, Floats]:
+def units_of(
+    here: Floats, there: Floats, policy: FitPolicy, rng: np.random.Generator
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Start, goal, scale and floor of a `Yardstick`, from measures ``(n, k)`` of the source and of the target."""
     start, goal = np.quantile(here, LEVELS, axis=0), np.quantile(there, LEVELS, axis=0)
     pooled = np.concatenate([here, there]).std(0)
     # A measure that never varies in the source (the saturation of grey images) takes its unit from both domains.
-    scale = np.sqrt(here.std(0) ** 2 + (0.3 * pooled) ** 2) + 1e-6
-    return start, goal, scale, _noise(here, there, rng) / scale**2
+    scale = np.sqrt(here.std(0) ** 2 + (policy.pooled * pooled) ** 2) + 1e-6
+    return start, goal, scale, _noise(here, there, policy.splits, rng) / scale**2
 
 
-def _noise(here: Floats, there: Floats, rng: np.random.Generator, splits: int = 24) -> Floats:
+def _noise(here: Floats, there: Floats, splits: int, rng: np.random.Generator) -> Floats:
     """``(k,)`` squared gap between quantiles of two samples of one population, of the sizes at hand."""
     total = np.zeros(here.shape[1])
     for values in (here, there):

@@ -31,26 +31,24 @@ from shiftlens.core.results.results import Interaction, Interval, Unexplained
 
 CLASS_MIX = "class-mix"
 NONE: Coalition = frozenset()
-LEAST_ROWS = 60
-ORDERS = 16
 INTERVAL = 1.96
 """Half the width of a 95 % interval, in standard errors."""
 
 
-def rows_per_coalition(rows: int, players: int) -> int:
+def rows_per_coalition(rows: int, players: int, least: int) -> int:
     """How many of the trial's samples every set of changes is measured on, so that the whole stays affordable."""
     if players > EXACT_SHAPLEY:
-        return min(rows, max(LEAST_ROWS, rows // 8))
-    return min(rows, max(LEAST_ROWS, (rows * 16) >> players))
+        return min(rows, max(least, rows // 8))
+    return min(rows, max(least, (rows * 16) >> players))
 
 
 def wanted_coalitions(
-    players: Sequence[str], rng: np.random.Generator
+    players: Sequence[str], count: int, rng: np.random.Generator
 ) -> tuple[list[Coalition], list[tuple[str, ...]]]:
-    """The sets that shares and interactions need, and the sampled orders (none where all sets are measured)."""
+    """The sets that shares and interactions need, and ``count`` sampled orders (none where all sets are measured)."""
     if len(players) <= EXACT_SHAPLEY:
         return coalitions(players), []
-    orders = sampled_orders(players, ORDERS, rng)
+    orders = sampled_orders(players, count, rng)
     met = {frozenset(order[:size]) for order in orders for size in range(len(players) + 1)}
     pairs = {frozenset(pair) for pair in combinations(players, 2)}
     return sorted(met | pairs | {frozenset([p]) for p in players}, key=lambda c: (len(c), sorted(c))), orders
@@ -94,10 +92,11 @@ class Sensitivity:
     correct: float
 
 
-class Effects:
-    """Means over the trial's samples under every measured set of changes, with bootstrap draws.
+@dataclass(frozen=True)
+class Measured:
+    """Everything that the trial measured.
 
-    Args:
+    Attributes:
         players: names of the changes, and `CLASS_MIX` last where the class mix changed.
         full: outcomes of no change on all rows, of each change alone and of all together on the first rows, as many
             as each needed.
@@ -108,25 +107,27 @@ class Effects:
         orders: of the changes, where not every set was measured; see `wanted_coalitions`.
     """
 
-    def __init__(
-        self,
-        players: Sequence[str],
-        full: Mapping[Coalition, Outcomes],
-        part: Mapping[Coalition, Outcomes],
-        weight: Floats | None,
-        source: Scores,
-        target: Scores | None,
-        sensitivity: Mapping[str, Sensitivity],
-        orders: Sequence[tuple[str, ...]],
-        draws: int,
-        rng: np.random.Generator,
-    ) -> None:
-        self.players, self.full, self.part, self.weight = list(players), full, part, weight
-        self.source, self.target, self.sensitivity = source, target, sensitivity
-        self.orders, self._rng, self._draws = orders, rng, draws
-        sizes = sorted({len(outcome.loss) for table in (full, part) for outcome in table.values()})
+    players: Sequence[str]
+    full: Mapping[Coalition, Outcomes]
+    part: Mapping[Coalition, Outcomes]
+    weight: Floats | None
+    source: Scores
+    target: Scores | None
+    sensitivity: Mapping[str, Sensitivity]
+    orders: Sequence[tuple[str, ...]]
+
+
+class Effects:
+    """Means over the trial's samples under every measured set of changes, with bootstrap draws."""
+
+    def __init__(self, measured: Measured, draws: int, rng: np.random.Generator) -> None:
+        self.players, self.full, self.part = list(measured.players), measured.full, measured.part
+        self.weight, self.source, self.target = measured.weight, measured.source, measured.target
+        self.sensitivity, self.orders = measured.sensitivity, measured.orders
+        self._rng, self._draws = rng, draws
+        sizes = sorted({len(outcome.loss) for table in (self.full, self.part) for outcome in table.values()})
         self._counts = {size: self._multinomial(size) for size in sizes}
-        self._strength = {name: rng.standard_normal(draws) for name in sensitivity}
+        self._strength = {name: rng.standard_normal(draws) for name in self.sensitivity}
 
     def _multinomial(self, rows: int) -> Floats:
         return self._rng.multinomial(rows, np.full(rows, 1 / rows), size=self._draws).astype(np.float64)

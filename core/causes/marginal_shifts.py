@@ -7,56 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shiftlens.core.arrays import FloatArray, Floats, IntArray
+from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.distance import LEVELS, Matcher, as_columns
-from shiftlens.core.causes.outcomes import Score
-from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.causes.statistics import centre, class_mix_test, holm, natural, shift_test, wrapped
 from shiftlens.core.causes.strengths import guess
-from shiftlens.core.causes.views import Sight
-from shiftlens.core.data.samples import Samples
-from shiftlens.core.data.scoring import Scores
-from shiftlens.core.job import Progress
+from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.results.results import Distribution, Shift
-
-VISIBLE = 0.3
-"""Gap between quantiles, in spreads of the source, from which a shift that nothing explains is worth a word."""
-ACCOUNTED = 0.5
-"""Share of a measure's gap that other changes must explain for it to be their shadow."""
-BINS = 30
-
-
-@dataclass(frozen=True)
-class Compared:
-    """The samples of one analysis; labels of the target are None where it has none.
-
-    ``sight`` is how what shifted is looked at: factors that measure its views, not the samples, are `viewed`.
-    """
-
-    source: Samples
-    source_labels: IntArray
-    source_scores: Scores
-    target: Samples
-    target_labels: IntArray | None
-    target_scores: Scores
-    kind: str
-    classes: tuple[str, ...]
-    score: Score
-    settings: TrialSettings
-    seed: int
-    progress: Progress
-    sight: Sight
-    label_free: bool = False
-
-    @property
-    def gap_is_known(self) -> bool:
-        """Whether the target's loss was measured, with its labels or by a loss that needs none."""
-        return self.target_labels is not None or self.label_free
-
-    def told(self, share: float) -> None:
-        """Progress in per cent."""
-        self.progress(round(100 * share), 100)
 
 
 @dataclass(frozen=True)
@@ -68,36 +26,37 @@ class Shifted:
     distribution: Distribution
 
 
-def class_mix(data: Compared, warnings: list[str]) -> Floats | None:
+def class_mix(request: CauseRequest, warnings: list[str]) -> Floats | None:
     """Weight of each class that gives the source the target's mix, ``(classes,)``; None where the mix is the same."""
-    if data.target_labels is None:
+    if request.target_labels is None:
         return None
-    count = max(len(data.classes), int(data.source_labels.max()) + 1, int(data.target_labels.max()) + 1)
-    here, there = (np.bincount(labels, minlength=count) for labels in (data.source_labels, data.target_labels))
+    count = max(len(request.classes), int(request.source_labels.max()) + 1, int(request.target_labels.max()) + 1)
+    here, there = (np.bincount(labels, minlength=count) for labels in (request.source_labels, request.target_labels))
     for missing, where, other in (
         ((here == 0) & (there > 0), "source", "target"),
         ((there == 0) & (here > 0), "target", "source"),
     ):
-        names = [data.classes[c] if c < len(data.classes) else str(c) for c in np.flatnonzero(missing)]
+        names = [request.classes[c] if c < len(request.classes) else str(c) for c in map(int, np.flatnonzero(missing))]
         if names:
             warnings.append(
                 f"the {where} has no sample of class {', '.join(names)}: it is compared with nothing, and the loss of "
                 f"the {other}'s samples of it is not explained"
             )
-    if class_mix_test(data.source_labels, data.target_labels, count) >= data.settings.alpha:
+    if class_mix_test(request.source_labels, request.target_labels, count) >= request.settings.alpha:
         return None
     weight: Floats = np.divide(there / there.sum(), here / here.sum(), out=np.zeros(count), where=here > 0)
     return weight
 
 
-def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, Shifted]:
+def shifts_of(request: CauseRequest, factors: Sequence[ActiveFactor], rng: np.random.Generator) -> dict[str, Shifted]:
     """Every factor's own measure in both domains, tested within classes and corrected for their number."""
-    most = data.settings.samples
-    s = rng.permutation(len(data.source))[:most]
-    t = rng.permutation(len(data.target))[:most]
-    source, target = (data.sight.samples(x) for x in (data.source.some(s), data.target.some(t)))
-    source_class = data.source_labels[s] if data.target_labels is not None else np.zeros(len(s), dtype=np.int64)
-    target_class = data.target_labels[t] if data.target_labels is not None else np.zeros(len(t), dtype=np.int64)
+    most = request.settings.samples
+    s = rng.permutation(len(request.source_samples))[:most]
+    t = rng.permutation(len(request.target_samples))[:most]
+    source = request.sight.samples(request.source_samples.some(s))
+    target = request.sight.samples(request.target_samples.some(t))
+    source_class = request.source_labels[s] if request.target_labels is not None else np.zeros(len(s), dtype=np.int64)
+    target_class = request.target_labels[t] if request.target_labels is not None else np.zeros(len(t), dtype=np.int64)
     here_all, there_all = measured_on(factors, source), measured_on(factors, target)
     measured = {f.name: (here_all[f.name], there_all[f.name]) for f in factors}
     raw = [shift_test(*measured[f.name], source_class, target_class, f.period) for f in factors]
@@ -107,11 +66,11 @@ def shifts_of(data: Compared, factors: Sequence[ActiveFactor], rng: np.random.Ge
         means = [natural(centre(v, factor.period), np.concatenate([here, there]), factor.period) for v in (here, there)]
         turn = float(wrapped(means[1] - means[0], factor.period)) if factor.period else None
         shift = Shift(source=means[0], target=means[1], unit=factor.description.unit, turn=turn)
-        found[factor.name] = Shifted(shift, float(p), _distribution(here, there))
+        found[factor.name] = Shifted(shift, float(p), _distribution(here, there, request.policy.trial.bins))
     return found
 
 
-def measured_on(factors: Sequence[ActiveFactor], x: Samples) -> dict[str, Floats]:
+def measured_on(factors: Sequence[ActiveFactor], x: LazySamples) -> dict[str, Floats]:
     """Each factor's measure ``(n,)``, of one part of the samples after another."""
     found: dict[str, list[Floats]] = {factor.name: [] for factor in factors}
     for rows in x.parts():
@@ -121,13 +80,13 @@ def measured_on(factors: Sequence[ActiveFactor], x: Samples) -> dict[str, Floats
     return {name: np.concatenate(values) for name, values in found.items()}
 
 
-def _distribution(here: Floats, there: Floats) -> Distribution:
+def _distribution(here: Floats, there: Floats, bins: int) -> Distribution:
     here, there = here[np.isfinite(here)], there[np.isfinite(there)]
     both = np.concatenate([here, there])
     low, high = (float(v) for v in np.quantile(both, [0.002, 0.998])) if len(both) else (0.0, 1.0)
     if high <= low:
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, BINS + 1)
+    edges = np.linspace(low, high, bins + 1)
     counts = [np.histogram(np.clip(v, low, high), edges)[0] for v in (here, there)]
     return Distribution(
         edges=[float(e) for e in edges], source=[int(n) for n in counts[0]], target=[int(n) for n in counts[1]]
@@ -173,7 +132,8 @@ def accounted_for(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor])
             found[factor.name] = Moved(size, 0.0, [])
             continue
         parts = {name: closed(x) for name, x in alone.items()}
-        causes = [name for name in sorted(parts, key=lambda n: -parts[n]) if parts[name] >= 0.25]
+        named = matcher.policy.trial.part_of_shadow
+        causes = [name for name in sorted(parts, key=lambda n: -parts[n]) if parts[name] >= named]
         found[factor.name] = Moved(size, closed(together), causes or [max(parts, key=lambda n: parts[n])])
     return found
 
@@ -198,8 +158,8 @@ def suspects_of(
         if (
             factor.interventional
             and shifts[factor.name].p < alpha
-            and own.size >= VISIBLE
-            and own.accounted < ACCOUNTED
+            and own.size >= matcher.policy.trial.visible
+            and own.accounted < matcher.policy.trial.accounted
         ):
-            found.append(guess(factor, factor.measure(base), factor.measure(half.target))[0])
+            found.append(guess(factor, factor.measure(base), factor.measure(half.target), matcher.policy.fit)[0])
     return tuple(found)

@@ -11,13 +11,38 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Change, Plan, apply, clipped_share, individual_parts, share_reached
 from shiftlens.core.causes.statistics import Coalition, centre, natural, wrapped
-from shiftlens.core.data.samples import IN_MEMORY, Samples
+from shiftlens.core.data.samples import IN_MEMORY, LazySamples
 from shiftlens.core.data.scoring import Scores, join
 
 LARGEST_ROWS = 256 * 2**20
 """Bytes that the randomised rows may take."""
 
 Score = Callable[[FloatArray, IntArray], Scores]
+
+
+@dataclass(frozen=True)
+class Rig:
+    """LazySamples that changes are tried on, and what that takes.
+
+    Attributes:
+        x, labels: ``(n, *sample)`` and ``(n,)``.
+        score: the classifier's scoring.
+        seed: of all that is random in a change.
+    """
+
+    x: FloatArray | LazySamples
+    labels: IntArray
+    score: Score
+    seed: int
+
+    @property
+    def samples(self) -> LazySamples:
+        """Decoded when they are asked for."""
+        return LazySamples.of(self.x)
+
+    def some(self, rows: slice | IntArray) -> Rig:
+        """The same with fewer samples, or in another order."""
+        return Rig(self.samples.some(rows), self.labels[rows], self.score, self.seed)
 
 
 @dataclass(frozen=True)
@@ -34,13 +59,9 @@ def outcomes(scores: Scores) -> Outcomes:
 
 
 def measure_coalitions(
+    rig: Rig,
     plan: Plan,
     wanted: Sequence[Coalition],
-    x: FloatArray | Samples,
-    labels: IntArray,
-    score: Score,
-    seed: int,
-    progress: Callable[[int], None],
     known: Mapping[Coalition, Outcomes] | None = None,
     own: Mapping[str, Floats] | None = None,
 ) -> dict[Coalition, Outcomes]:
@@ -50,7 +71,7 @@ def measure_coalitions(
     or large samples some are gone through after others.
     ``own`` holds the samples' random numbers, where they are not the first ones of this seed.
     """
-    x = Samples.of(x)
+    x, seed = rig.samples, rig.seed
     names = [change.name for change in plan]
     own = individual_parts(names, len(x), seed) if own is None else own
     todo = sorted(
@@ -61,7 +82,7 @@ def measure_coalitions(
     for rows in x.parts():
         held: dict[tuple[str, ...], FloatArray] = {(): x[rows]}
         numbers = {name: values[rows] for name, values in own.items()}
-        for done, members in enumerate(todo):
+        for members in todo:
             start = max((prefix for prefix in held if members[: len(prefix)] == prefix), key=len)
             held = {prefix: array for prefix, array in held.items() if members[: len(prefix)] == prefix}
             changed = held[start]
@@ -69,8 +90,7 @@ def measure_coalitions(
                 (change,) = (c for c in plan if c.name == members[index])
                 changed = apply([change], changed, numbers, seed + rows.start)
                 held[members[: index + 1]] = changed
-            found[members].append(score(changed, labels[rows]))
-            progress(round((done + 1) * rows.stop / len(x)))
+            found[members].append(rig.score(changed, rig.labels[rows]))
     return {**(known or {}), **{frozenset(members): outcomes(join(parts)) for members, parts in found.items()}}
 
 
@@ -125,14 +145,12 @@ class TrialRows:
     loss_before: Floats
 
 
-def randomised_rows(
-    plan: Plan, x: FloatArray | Samples, scores: Scores, count: int, score: Score, seed: int, batch: int = 512
-) -> TrialRows:
+def randomised_rows(rig: Rig, scores: Scores, plan: Plan, count: int, batch: int = 512) -> TrialRows:
     """``count`` source samples, each factor of the plan at an independent part (0 to 1) of its full strength.
 
-    Of large samples as many as `LARGEST_ROWS` holds.
+    Of large samples as many as `LARGEST_ROWS` holds. ``scores`` are those of the rig's samples as they are.
     """
-    x = Samples.of(x)
+    x, seed = rig.samples, rig.seed
     rng = np.random.default_rng([seed, 11])
     size = 4 * max(1, prod(x.sample_shape))
     count, batch = min(count, max(1, LARGEST_ROWS // size)), min(batch, max(1, IN_MEMORY // size))
@@ -149,19 +167,16 @@ def randomised_rows(
         changed[rows] = apply(
             plan, x[chosen[rows]], {n: own[n][rows] for n in names}, seed + start, {n: parts[n][rows] for n in names}
         )
-        loss[rows] = score(changed[rows], scores.label[chosen[rows]]).loss
+        loss[rows] = rig.score(changed[rows], scores.label[chosen[rows]]).loss
     return TrialRows(changed, scores.label[chosen], loss, scores.loss[chosen])
 
 
-def measure_dose(
-    kind: str, change: Change, x: FloatArray | Samples, labels: IntArray, before: Scores, score: Score, seed: int,
-    parts: Floats,
-) -> Dosed:  # fmt: skip
+def measure_dose(rig: Rig, sample_kind: str, change: Change, before: Scores, parts: Floats) -> Dosed:
     """One change at each of ``parts`` (the first is 0, the last 1) on the same samples.
 
     ``before`` holds the scores of the samples as they are.
     """
-    x = Samples.of(x)
+    x, seed = rig.samples, rig.seed
     own = individual_parts([change.name], len(x), seed)
     steps = [change.scaled(float(part)) for part in parts]
     runs = list(x.parts())
@@ -178,8 +193,9 @@ def measure_dose(
         for step in range(len(steps)):
             changed = made(step, rows, begun)
             values[step].append(change.factor.measure(changed))
-            after[step].append(score(changed, labels[rows]) if step else before.rows(np.arange(rows.start, rows.stop)))
-        clipped.append((clipped_share(kind, begun, changed), len(begun)))
+            unchanged = before.rows(np.arange(rows.start, rows.stop))
+            after[step].append(rig.score(changed, rig.labels[rows]) if step else unchanged)
+        clipped.append((clipped_share(sample_kind, begun, changed), len(begun)))
 
     def again(step: int, place: int) -> FloatArray:
         (rows,) = (run for run in runs if run.start <= place < run.stop)

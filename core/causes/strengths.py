@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,13 +10,29 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import MOST_SKEW, ActiveFactor, Change, Plan
 from shiftlens.core.causes.distance import Comparison, Matcher, Yardstick
+from shiftlens.core.causes.policy import FitPolicy
 from shiftlens.core.causes.statistics import centre, wrapped
 
-PLAINNESS = 0.5
-"""What a slope or a skew of one costs, in units of the distance."""
 
-SPREADS = (0.2, 0.55)
-"""Spreads that a fit starts from, as parts of the offset; 0.58 is an even spread from nothing to twice the offset."""
+@dataclass(frozen=True)
+class ToFit:
+    """A plan whose strengths are to be fitted.
+
+    Attributes:
+        plan: with the strengths that the fit starts from.
+        units: of the strength of each change, by its name; a change without one stays as it is.
+        free: the strengths of a change that may move, see `shape_free`.
+        rounds: of the fit, at most.
+        fixed: so many first changes of the plan stay as they are and are made only once.
+        stick: what to measure; None: the broad measures and the plan's own.
+    """
+
+    plan: Plan
+    units: Mapping[str, float]
+    free: Callable[[Change], list[str]]
+    rounds: int
+    fixed: int = 0
+    stick: Yardstick | None = None
 
 
 @dataclass(frozen=True)
@@ -35,28 +51,23 @@ class Fitted:
     write: Callable[[Floats], Plan]
 
 
-def refine(
-    matcher: Matcher,
-    half: Comparison,
-    plan: Plan,
-    units: dict[str, float],
-    rounds: int,
-    free: Callable[[Change], list[str]],
-    fixed: int = 0,
-    stick: Yardstick | None = None,
-) -> Fitted:
-    """Fit the free strengths together: Levenberg-Marquardt on the weighted quantile gaps.
-
-    The first ``fixed`` changes of the plan stay as they are and are made only once. ``stick``: what to measure; the
-    broad measures and the plan's own where left out.
-    """
+def refine(matcher: Matcher, half: Comparison, given: ToFit) -> Fitted:
+    """Fit the free strengths together: Levenberg-Marquardt on the weighted quantile gaps."""
+    policy = matcher.policy.fit
+    plan, units, free, fixed = given.plan, given.units, given.free, given.fixed
     begun = matcher.apply(plan[:fixed], half)
     theta, write, owners = _parameters(plan, units, free)
+    stick = given.stick
     if stick is None:
         stick = matcher.yardstick(half, [change.name for change in plan], emphasised=True)
     # Which samples are changed more is seen only dimly: without a reason, all alike.
     plain = np.array(
-        [PLAINNESS * (name in ("slope", "skew")) for change in plan if change.name in units for name in free(change)]
+        [
+            policy.plainness * (name in ("slope", "skew"))
+            for change in plan
+            if change.name in units
+            for name in free(change)
+        ]
     )
 
     def states(values: Floats) -> list[FloatArray]:
@@ -77,20 +88,20 @@ def refine(
 
     made = states(theta)
     here = stick.quantiles(made[-1])
-    best, damping = objective(theta, here), 0.01
+    best, damping = objective(theta, here), policy.damping
     jacobian = np.zeros((here.size, len(theta)))
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         residual = stick.misfit(here)[1]
         weight = residual / np.where(here == stick.goal, 1.0, here - stick.goal)
         for i in range(len(theta)):
-            step = 0.12 if theta[i] < 0.24 else -0.12
+            step = policy.step if theta[i] < 2 * policy.step else -policy.step
             jacobian[:, i] = (weight * (stepped(i, step) - here)).ravel() / step
         normal = jacobian.T @ jacobian / residual.size + np.diag(plain)
         slope = jacobian.T @ residual.ravel() / residual.size + plain * theta
         gain = 0.0
         for _ in range(2):
             scaled = normal + damping * np.diag(np.diag(normal)) + 1e-4 * np.eye(len(theta))
-            move = np.clip(-np.linalg.solve(scaled, slope), -1.0, 1.0)
+            move = np.clip(-np.linalg.solve(scaled, slope), -policy.longest_move, policy.longest_move)
             after = states(theta + move)
             there = stick.quantiles(after[-1])
             found = objective(theta + move, there)
@@ -100,7 +111,7 @@ def refine(
                 damping = max(damping / 5, 1e-3)
                 break
             damping *= 20
-        if gain < 0.02 * best:
+        if gain < policy.enough * best:
             break
     return Fitted(write(theta), best, jacobian, theta, write)
 
@@ -112,7 +123,7 @@ def spread_apart(matcher: Matcher, half: Comparison, plan: Plan, stick: Yardstic
     """
     best = stick.misfit(stick.quantiles(matcher.apply(plan, half)))[0]
     for i, change in enumerate(plan):
-        for part in SPREADS:
+        for part in matcher.policy.fit.spreads:
             spread = part * max(abs(change.offset), change.spread)
             tried = (*plan[:i], replace(change, spread=spread, slope=0.0, skew=0.0), *plan[i + 1 :])
             found = stick.misfit(stick.quantiles(matcher.apply(tried, half)))[0]
@@ -121,7 +132,7 @@ def spread_apart(matcher: Matcher, half: Comparison, plan: Plan, stick: Yardstic
     return plan
 
 
-def guess(factor: ActiveFactor, source: Floats, target: Floats) -> tuple[Change, float]:
+def guess(factor: ActiveFactor, source: Floats, target: Floats, policy: FitPolicy) -> tuple[Change, float]:
     """A change that brings one measure from its source values to its target values, and the unit of its strength."""
     middle, goal = centre(source, factor.period), centre(target, factor.period)
     if not (np.isfinite(middle) and np.isfinite(goal)):
@@ -129,7 +140,7 @@ def guess(factor: ActiveFactor, source: Floats, target: Floats) -> tuple[Change,
     here = wrapped(source[np.isfinite(source)] - middle, factor.period).std()
     there = wrapped(target[np.isfinite(target)] - goal, factor.period).std()
     offset = float(wrapped(goal - middle, factor.period))
-    unit = max(abs(offset), 0.5 * here, 0.5 * there, 1e-6)
+    unit = max(abs(offset), policy.unit_from_spread * here, policy.unit_from_spread * there, 1e-6)
     spread, slope = 0.0, 0.0
     if there > here:
         spread = min(float(np.sqrt(there**2 - here**2)), abs(offset))
@@ -157,7 +168,7 @@ def offset_and_spread(change: Change) -> list[str]:
 
 
 def _parameters(
-    plan: Plan, units: dict[str, float], free: Callable[[Change], list[str]]
+    plan: Plan, units: Mapping[str, float], free: Callable[[Change], list[str]]
 ) -> tuple[Floats, Callable[[Floats], Plan], list[int]]:
     """The free strengths as one vector in their units, the way back to a plan, and whose strength each is."""
     places = [(i, name) for i, change in enumerate(plan) for name in free(change) if change.name in units]

@@ -23,20 +23,20 @@ from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.sample_statistics import broad_measures, fine_measures
 from shiftlens.core.causes.statistics import wrapped
-from shiftlens.core.data.samples import Samples
+from shiftlens.core.data.samples import LazySamples
 
 SIDE = 64
 """Shorter side of a copy, and side of a crop, in px."""
 LARGE = 96
 """Shorter side of an image, in px, above which it is looked at in this way."""
 TAUGHT = 24
-"""Samples that are changed at full size to learn what that does to their copies..."""
+"""LazySamples that are changed at full size to learn what that does to their copies..."""
 TAUGHT_AT = (-2.0, -1.0, -0.4, 0.4, 1.0, 2.0)
 """...at so many times the gap between the domains."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class ViewLayout:
     """Where copy and crop stand in a view ``(n, C, max(h, SIDE), w + SIDE)`` of images ``(n, C, height, width)``."""
 
     height: int
@@ -96,7 +96,7 @@ class ViewedFactor(ActiveFactor):
         on_copy: for a factor of full size, what it does to the copy's measure, from what it does to the crop's.
     """
 
-    layout: Layout = Layout(SIDE, SIDE)
+    layout: ViewLayout = ViewLayout(SIDE, SIDE)
     on_copy: Callable[[Floats], Floats] = np.zeros_like
 
     @property
@@ -137,9 +137,9 @@ class Sight:
 
     of: Callable[[FloatArray], FloatArray]
     broad: Callable[[FloatArray], Floats]
-    layout: Layout | None = None
+    layout: ViewLayout | None = None
 
-    def samples(self, whole: Samples) -> Samples:
+    def samples(self, whole: LazySamples) -> LazySamples:
         """The views of samples, made when they are asked for."""
         layout = self.layout
         if layout is None:
@@ -151,14 +151,14 @@ class Sight:
 
         height, width = layout.size
         shape = (whole.sample_shape[0], max(height, SIDE), width + SIDE)
-        return Samples(batch, np.arange(len(whole)), shape)
+        return LazySamples(batch, np.arange(len(whole)), shape)
 
 
 def sight_of(kind: str, sample_shape: tuple[int, ...]) -> Sight:
     """Views for images that are large, and only for these."""
     if kind != "image" or min(sample_shape[1:]) <= LARGE:
         return Sight(lambda x: x, lambda x: broad_measures(kind, x))
-    layout = Layout(*sample_shape[1:])
+    layout = ViewLayout(*sample_shape[1:])
 
     def broad(view: FloatArray) -> Floats:
         return np.concatenate([broad_measures(kind, layout.copy(view)), fine_measures(layout.crop(view))], axis=1)
@@ -173,7 +173,7 @@ def viewed(factors: Sequence[ActiveFactor], sight: Sight) -> list[ActiveFactor]:
     return [ViewedFactor(f.name, f.description, f.worker, sight.layout) for f in factors]
 
 
-def taught(factor: ActiveFactor, source: Samples, gap: float, sight: Sight) -> ActiveFactor:
+def taught(factor: ActiveFactor, source: LazySamples, gap: float, sight: Sight) -> ActiveFactor:
     """A factor of full size that knows what it does to copies: learned on a few of the source's samples."""
     if not isinstance(factor, ViewedFactor) or factor.description.size != "full" or not gap:
         return factor

@@ -6,8 +6,9 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,26 +28,30 @@ CALIBRATION_SAMPLES = 256
 MOST_ACCURACY_LOST = 0.01
 
 
-def export_run(
-    run: Run,
-    target: str,
-    out: Path,
-    host: Host,
-    overrides: Iterable[str] = (),
-    classifier: str | None = None,
-    precision: str = "float32",
-    most_accuracy_lost: float = MOST_ACCURACY_LOST,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Write a run's bundle as a target lays it out.
+@dataclass(frozen=True)
+class Delivery:
+    """What is exported, and for whom.
 
-    Args:
+    Attributes:
         target: name of a target plugin.
-        out: a folder that is new or empty.
         overrides: ``key=value``, settings of the target.
         classifier: a mended one in place of the run's own, as its remedy calls it: ``"refitted"``.
         precision: of the classifier, ``"float32"`` or ``"int8"``.
         most_accuracy_lost: with int8, the largest fall of the accuracy on source samples that is accepted.
+    """
+
+    target: str
+    overrides: Sequence[str] = ()
+    classifier: str | None = None
+    precision: str = "float32"
+    most_accuracy_lost: float = MOST_ACCURACY_LOST
+
+
+def export_run(run: Run, delivery: Delivery, out: Path, host: Host, progress: Progress = silent) -> dict[str, Any]:
+    """Write a run's bundle as a target lays it out.
+
+    Args:
+        out: a folder that is new or empty.
 
     Returns:
         What the manifest says of the classifier's precision; with int8, the accuracy before and after.
@@ -57,8 +62,8 @@ def export_run(
     """
     from shiftlens.export.assemble import copied, described
 
-    raw: dict[str, Any] = {"name": target}
-    for override in overrides:
+    raw: dict[str, Any] = {"name": delivery.target}
+    for override in delivery.overrides:
         apply_override(raw, override)
     (choice,) = choices(host, Target, [raw], Path.cwd())
     worker = choice.build()
@@ -70,17 +75,17 @@ def export_run(
         copied(run.bundle, bundle)
         told: dict[str, Any] = {"classifier": "float32"}
         context = Context(Settings.parse(run.settings, run.base, host), host, run)
-        if classifier is not None:
-            _mended(context, bundle, classifier)
-        if precision == "int8":
-            told = _quantised(context, bundle, most_accuracy_lost, progress)
+        if delivery.classifier is not None:
+            _mended(context, bundle, delivery.classifier)
+        if delivery.precision == "int8":
+            told = _quantised(context, bundle, delivery.most_accuracy_lost, progress)
         described(bundle, precision=told, fidelity=run.results.fidelity.model_dump())
         try:
             worker(bundle, laid_out)
         except ShiftlensError:
             raise
         except (Exception, SystemExit) as error:
-            raise PluginError(f'the target "{target}" failed: {type(error).__name__}: {error}') from error
+            raise PluginError(f'the target "{delivery.target}" failed: {type(error).__name__}: {error}') from error
     return told
 
 

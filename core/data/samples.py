@@ -13,7 +13,7 @@ IN_MEMORY = 64 * 2**20
 """Bytes of decoded samples that whoever goes through all of them holds at once; what is done with them takes more."""
 
 
-class Samples:
+class LazySamples:
     """Rows of an array that lies elsewhere.
 
     Args:
@@ -26,9 +26,9 @@ class Samples:
         self._batch, self._rows, self.sample_shape = batch, rows, sample_shape
 
     @classmethod
-    def of(cls, samples: FloatArray | Samples) -> Samples:
+    def of(cls, samples: FloatArray | LazySamples) -> LazySamples:
         """An array ``(n, *sample)`` that is in memory already, or samples as they are."""
-        if isinstance(samples, Samples):
+        if isinstance(samples, LazySamples):
             return samples
         return cls(lambda rows: samples[rows], np.arange(len(samples)), samples.shape[1:])
 
@@ -39,9 +39,9 @@ class Samples:
         """Decoded samples, by their places among these."""
         return self._batch(self._rows[places])
 
-    def some(self, places: slice | IntArray) -> Samples:
+    def some(self, places: slice | IntArray) -> LazySamples:
         """Fewer samples, or in another order; nothing is decoded."""
-        return Samples(self._batch, self._rows[places], self.sample_shape)
+        return LazySamples(self._batch, self._rows[places], self.sample_shape)
 
     def parts(self, largest: int = IN_MEMORY) -> Iterator[slice]:
         """Runs of places whose samples take no more than so many bytes, or hold one sample."""

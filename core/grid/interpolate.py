@@ -62,32 +62,38 @@ def interpolate_spherical(
     return points
 
 
+@dataclass(frozen=True)
+class GridShape:
+    """How many cells lie between two samples, and on which way.
+
+    Attributes:
+        features, losses: number of columns and rows, 2 to `LARGEST_SIDE` each.
+        spherical: interpolate z on the arc instead of the straight line.
+    """
+
+    features: int = 5
+    losses: int = 5
+    spherical: bool = False
+
+
 def interpolate_grid(
-    z_source: npt.NDArray[Precision],
-    z_target: npt.NDArray[Precision],
-    loss_source: float,
-    loss_target: float,
-    features: int = 5,
-    losses: int = 5,
-    spherical: bool = False,
+    z: npt.NDArray[Precision], loss: Floats, shape: GridShape
 ) -> tuple[npt.NDArray[Precision], Floats]:
     """All combinations of the interpolated features and losses of one pair.
 
     Args:
-        z_source, z_target: ``(latent,)``.
-        loss_source, loss_target: in the unit of the loss.
-        features, losses: number of columns and rows, at least 2 each.
-        spherical: interpolate z on the arc instead of the straight line.
+        z: ``(2, latent)`` of the source sample and the target sample.
+        loss: ``(2,)`` of both, in the unit of the loss.
 
     Returns:
         z ``(losses, features, latent)`` and the requested loss ``(losses, features)``.
     """
-    interpolate = interpolate_spherical if spherical else interpolate_linear
-    z: npt.NDArray[Precision] = interpolate(z_source, z_target, features)
-    requested = steps(loss_source, loss_target, losses)
+    interpolate = interpolate_spherical if shape.spherical else interpolate_linear
+    between: npt.NDArray[Precision] = interpolate(z[0], z[1], shape.features)
+    requested = steps(float(loss[0]), float(loss[1]), shape.losses)
     return (
-        np.broadcast_to(z, (losses, *z.shape)).copy(),
-        np.broadcast_to(requested[:, None], (losses, features)).copy(),
+        np.broadcast_to(between, (shape.losses, *between.shape)).copy(),
+        np.broadcast_to(requested[:, None], (shape.losses, shape.features)).copy(),
     )
 
 
@@ -100,6 +106,16 @@ Score = Callable[[FloatArray, IntArray], Scores]
 Calibrate = Callable[[FloatArray, Floats, IntArray], tuple[Floats, BoolArray]]
 """``calibrate(z (n, latent), requested (n,), label (n,)) -> (asked (n,), reached (n,))``: the loss to ask the decoder
 for so that the measured loss is the requested one, and whether the loss axis reaches it."""
+
+
+@dataclass(frozen=True)
+class GridNetworks:
+    """What makes and measures the cells; without ``calibrate`` the decoder is asked for the requested losses."""
+
+    encode: Encode
+    decode: Decode
+    score: Score
+    calibrate: Calibrate | None = None
 
 
 @dataclass(frozen=True)
@@ -134,13 +150,8 @@ def grid_of_pair(
     samples: FloatArray,
     loss: Floats,
     label: int,
-    encode: Encode,
-    decode: Decode,
-    score: Score,
-    calibrate: Calibrate | None = None,
-    features: int = 5,
-    losses: int = 5,
-    spherical: bool = False,
+    networks: GridNetworks,
+    shape: GridShape,
 ) -> PairGrid:
     """Encode a pair, interpolate, decode every cell but the two real ones, and re-score all (¶55–63).
 
@@ -148,21 +159,21 @@ def grid_of_pair(
         samples: ``(2, *sample)``, the source sample and the target sample.
         loss: ``(2,)`` their losses.
         label: the class that cells are decoded and scored as.
-        calibrate: None asks the decoder for the requested losses as they are.
     """
+    losses, features = shape.losses, shape.features
     both = np.full(2, label, dtype=np.int64)
-    pair_z = encode(samples, loss, both)
-    z, requested = interpolate_grid(pair_z[0], pair_z[1], float(loss[0]), float(loss[1]), features, losses, spherical)
+    pair_z = networks.encode(samples, loss, both)
+    z, requested = interpolate_grid(pair_z, loss, shape)
     real = np.zeros((losses, features), dtype=bool)
     real[0, 0] = real[-1, -1] = True
     labels = np.full(int((~real).sum()), label, dtype=np.int64)
     asked, reached = requested[~real], np.ones(len(labels), dtype=bool)
-    if calibrate is not None:
-        asked, reached = calibrate(z[~real], asked, labels)
+    if networks.calibrate is not None:
+        asked, reached = networks.calibrate(z[~real], asked, labels)
     cells = np.empty((losses, features, *samples.shape[1:]), dtype=np.float32)
-    cells[~real] = decode(z[~real], asked, labels)
+    cells[~real] = networks.decode(z[~real], asked, labels)
     cells[0, 0], cells[-1, -1] = samples
     everywhere = np.ones((losses, features), dtype=bool)
     everywhere[~real] = reached
-    scores = score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
-    return PairGrid(cells, requested, scores, real, everywhere, pair_z, decode(pair_z, loss, both))
+    scores = networks.score(cells.reshape(-1, *samples.shape[1:]), np.full(losses * features, label, dtype=np.int64))
+    return PairGrid(cells, requested, scores, real, everywhere, pair_z, networks.decode(pair_z, loss, both))

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Change, Plan
-from shiftlens.core.causes.outcomes import Score
+from shiftlens.core.causes.outcomes import Rig
 from shiftlens.core.data.scoring import Scores, join
 
 STRENGTHS = np.linspace(0.0, 1.5, 25)
@@ -75,17 +75,16 @@ class InterventionGrid:
         return missed
 
 
-def intervention_grid(
-    plan: Plan, sides: Sides, sample: FloatArray, label: int, score: Score, columns: int, rows: int, seed: int
-) -> InterventionGrid:
-    """Change one sample ``(*sample)`` of class ``label`` by all combinations of both kinds of change."""
+def intervention_grid(rig: Rig, plan: Plan, sides: Sides, columns: int, rows: int) -> InterventionGrid:
+    """Change the rig's one sample by all combinations of both kinds of change."""
+    sample, label = rig.samples[slice(0, 1)][0], int(rig.labels[0])
     right = np.linspace(0.0, 1.0, columns) if sides.right else np.zeros(1)
     tried = STRENGTHS if sides.down else np.zeros(1)
     cells, scores = [], []
     for part in right:  # a column at a time: large samples at all strengths at once would take much memory
         parts = {name: np.full(len(tried), part) for name in sides.right} | {name: tried for name in sides.down}
-        cells.append(changed(plan, np.repeat(sample[None], len(tried), axis=0), parts, seed))
-        scores.append(score(cells[-1], np.full(len(tried), label, dtype=np.int64)))
+        cells.append(changed(plan, np.repeat(sample[None], len(tried), axis=0), parts, rig.seed))
+        scores.append(rig.score(cells[-1], np.full(len(tried), label, dtype=np.int64)))
     loss = np.stack([found.loss for found in scores])  # (columns, tried)
     if sides.down:
         low, high = log_loss(np.array([loss[0, 0], loss[-1, WHOLE]]))

@@ -8,11 +8,11 @@ import logging
 import os
 import platform
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -25,6 +25,9 @@ from shiftlens.core.errors import InputError
 from shiftlens.core.files import read_text, save_array, sha256_of, write_text
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Results
+
+if TYPE_CHECKING:
+    from shiftlens.core.run.context import Outcome
 
 logger = logging.getLogger("shiftlens")
 
@@ -192,22 +195,13 @@ class Run:
             return False
         return all(self._unaltered(name, file) for name, file in {**record.outputs, **record.inputs}.items())
 
-    def finish(
-        self,
-        stage: str,
-        key: str,
-        started: float,
-        outputs: list[str],
-        facts: dict[str, Any],
-        versions: dict[str, str],
-        inputs: Iterable[Path] = (),
-    ) -> StageRecord:
-        """Write the record of a stage; ``outputs`` are paths inside the run directory, ``inputs`` of files anywhere."""
+    def finish(self, stage: str, key: str, started: float, outcome: Outcome, versions: dict[str, str]) -> StageRecord:
+        """Write the record of a stage that was ``started`` at this time (`time.monotonic`)."""
         seconds = round(time.monotonic() - started, 3)
         here = self.path.resolve()
-        written = {name: _described(self.path / name) for name in sorted(outputs)}
-        read = {_from(here, path): _described(path) for path in sorted(set(inputs))}
-        record = StageRecord(stage, key, seconds, versions, written, json.loads(json.dumps(facts)), read)
+        written = {name: _described(self.path / name) for name in sorted(outcome.outputs)}
+        read = {_from(here, path): _described(path) for path in sorted(set(outcome.inputs))}
+        record = StageRecord(stage, key, seconds, versions, written, json.loads(json.dumps(outcome.facts)), read)
         record = replace(record, sealed=record.seal)
         write_text(self.path / "stages" / f"{stage}.json", json.dumps(asdict(record), indent=2) + "\n")
         return record

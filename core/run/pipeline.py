@@ -138,7 +138,7 @@ def _do(stage: Stage, context: Context, directory: Run, key: str, again: bool) -
     except ShiftlensError:
         logger.info("%s: stopped after %.1f s", stage.name, time.monotonic() - started)
         raise
-    record = directory.finish(stage.name, key, started, outcome.outputs, outcome.facts, versions(), outcome.inputs)
+    record = directory.finish(stage.name, key, started, outcome, versions())
     logger.info("%s: done in %.1f s", stage.name, record.seconds)
     context.host.notify("stage_finished", stage=stage.name, seconds=record.seconds)
     return record

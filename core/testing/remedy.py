@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 CLASSES = tuple("0123456789")
 
 
-class Contrast:
+class LinearContrast:
     """The kit's own factor: how far the values of a sample are spread, and a spread made smaller or larger."""
 
     def measure(self, x: FloatArray) -> Floats:
@@ -74,8 +74,8 @@ class RemedySubject(Subject):
     def data(self) -> RemedyData:
         """Digits before and after a loss of contrast, and a linear classifier of them."""
         x, label = samples("image")
-        factor = Factor(name="contrast", summary="contrast", build=lambda settings: Contrast())
-        change = Change(ActiveFactor("contrast", factor, Contrast()), -0.25, 0.0, 0.04)
+        factor = Factor(name="contrast", summary="contrast", build=lambda settings: LinearContrast())
+        change = Change(ActiveFactor("contrast", factor, LinearContrast()), -0.25, 0.0, 0.04)
         there = x[150:300]
         faint = augmented((change,), there, 1)
         file = linear_file(x[:150], label[:150], self.folder() / "classifier.onnx")

@@ -26,3 +26,24 @@ def test_a_public_class_has_a_name_of_its_own():
     assert len(homes) > 150
     twice = {name: places for name, places in homes.items() if len(places) > 1 and name not in EACH_HAS_ITS_OWN}
     assert not twice
+
+
+MOST_PARAMETERS = 6
+
+
+def is_a_command(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A command's parameters are its options: click asks for one each."""
+    return any(ast.unparse(decorator).endswith(".command()") for decorator in function.decorator_list)
+
+
+def test_no_function_of_core_has_more_parameters_than_a_reader_keeps_in_mind():
+    """What belongs together travels together, in a frozen class."""
+    found = {}
+    for place, module in modules("core"):
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_a_command(node):
+                names = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                names = [name for name in names if name not in ("self", "cls")]
+                if len(names) > MOST_PARAMETERS:
+                    found[f"{place}:{node.lineno} {node.name}"] = names
+    assert not found

@@ -16,7 +16,7 @@ from shiftlens.core.data.scoring import Scores, join, score_batch
 from shiftlens.core.errors import InputError
 from shiftlens.core.grid.calibration import calibrate
 from shiftlens.core.grid.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, plain_realism, realism
-from shiftlens.core.grid.interpolate import PairGrid, grid_of_pair
+from shiftlens.core.grid.interpolate import GridNetworks, GridShape, PairGrid, grid_of_pair
 from shiftlens.core.host.kinds import SOURCE, Candidates, Pair
 from shiftlens.core.results.results import Leak, Realism
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
@@ -126,13 +126,8 @@ def _grid(context: Context, pair: Pair) -> PairGrid:
         samples,
         loss,
         int(context.generator_labels(context.source_side)[pair.source]),
-        bundle.encode,
-        bundle.decode,
-        context.score,
-        calibrated if settings.calibrate else None,
-        settings.features,
-        settings.losses,
-        spherical=settings.interpolation == "spherical",
+        GridNetworks(bundle.encode, bundle.decode, context.score, calibrated if settings.calibrate else None),
+        GridShape(settings.features, settings.losses, settings.interpolation == "spherical"),
     )
 
 

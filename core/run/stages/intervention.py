@@ -9,6 +9,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.causes.changes import Change, Plan
+from shiftlens.core.causes.outcomes import Rig
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid.fidelity import fidelity
 from shiftlens.core.grid.intervention import InterventionGrid, Sides, changed, intervention_grid, sides_of
@@ -51,8 +52,8 @@ def work(context: Context) -> Outcome:
     for number, (sample, own) in enumerate(zip(x, label, strict=True)):
         grids.append(
             intervention_grid(
-                plan, sides, sample, int(own), context.score_in_batches, size.features, size.losses,
-                context.general.seed,
+                Rig(sample[None], own[None], context.score_in_batches, context.general.seed), plan, sides,
+                size.features, size.losses,
             )
         )  # fmt: skip
         context.progress(number + 1, len(rows))

@@ -13,10 +13,11 @@ from shiftlens.core.arrays import IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.config.settings import Choice
 from shiftlens.core.config.yaml_file import read_yaml_file
 from shiftlens.core.data.domain import Domain
-from shiftlens.core.data.samples import Samples
+from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.files import write_text
 from shiftlens.core.host.kinds import Factor
 from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
@@ -24,7 +25,7 @@ from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
 logger = logging.getLogger("shiftlens")
 
 MOST_SAMPLES = 6000
-"""Samples of each domain that the trial looks at; more would not narrow the intervals visibly."""
+"""LazySamples of each domain that the trial looks at; more would not narrow the intervals visibly."""
 HELD = 256 * 2**20
 """Bytes of decoded samples up to which a domain is held in memory; of a larger one, samples are read as needed."""
 PLAN = "plan.yaml"
@@ -81,7 +82,7 @@ def work(context: Context) -> Outcome:
     source_rows = _drawn(_source_rows(context), rng)
     target_rows = _drawn(np.setdiff1d(np.arange(len(context.domain("target"))), context.kept_for_remedies()), rng)
     target_labels = context.labels("target")
-    found = find_causes(
+    request = CauseRequest(
         source=_samples(context.domain("source"), source_rows),
         source_labels=context.generator_labels("source")[source_rows],
         target=_samples(context.domain("target"), target_rows),
@@ -90,14 +91,14 @@ def work(context: Context) -> Outcome:
         target_scores=context.scores("target").rows(target_rows),
         factors=factors,
         score=context.score_in_batches,
-        kind=context.domain("source").kind,
+        sample_kind=context.domain("source").kind,
         classes=context.classes,
         settings=context.general.trial,
         seed=context.general.seed,
         progress=context.progress,
         label_free=not context.loss_needs_labels,
     )
-    return _written(context, found, left_out)
+    return _written(context, find_causes(request), left_out)
 
 
 def _source_rows(context: Context) -> IntArray:
@@ -125,10 +126,10 @@ def _drawn(rows: IntArray, rng: np.random.Generator) -> IntArray:
     return rows if len(rows) <= MOST_SAMPLES else np.sort(rng.choice(rows, MOST_SAMPLES, replace=False))
 
 
-def _samples(domain: Domain, rows: IntArray) -> Samples:
-    samples = Samples(domain.batch, rows, domain.sample_shape)
+def _samples(domain: Domain, rows: IntArray) -> LazySamples:
+    samples = LazySamples(domain.batch, rows, domain.sample_shape)
     small = 4 * len(rows) * prod(domain.sample_shape) <= HELD
-    return Samples.of(samples[slice(None)]) if small else samples
+    return LazySamples.of(samples[slice(None)]) if small else samples
 
 
 def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> Outcome:

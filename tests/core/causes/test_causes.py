@@ -9,8 +9,8 @@ from smallfactors import Level, Spread, active, logistic, two_channels
 
 from shiftlens.core.causes.find_causes import find_causes
 from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.grid.moves import grid_moves
-from shiftlens.core.job import silent
 
 QUICK = TrialSettings(samples=250, matching_samples=100, rows=50, bootstrap=200, dose_steps=2)
 CLASSES = [str(c) for c in range(10)]
@@ -48,10 +48,13 @@ def analyse(world, target, use=None, labelled=True, settings=QUICK, label_free=F
     score, source, _ = world
     labels = target[1] if labelled else None
     scores = score(*target)
-    return find_causes(
-        source[0], source[1], target[0], labels, score(*source), scores, use or factors(), score,
-        "image", CLASSES, settings, 0, silent, label_free,
+    request = CauseRequest(
+        source=source[0], source_labels=source[1], source_scores=score(*source),
+        target=target[0], target_labels=labels, target_scores=scores,
+        factors=use or factors(), score=score, sample_kind="image", classes=CLASSES,
+        settings=settings, seed=0, label_free=label_free,
     )  # fmt: skip
+    return find_causes(request)
 
 
 @pytest.fixture(scope="module")

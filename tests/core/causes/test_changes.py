@@ -46,9 +46,7 @@ def test_every_coalition_is_the_changes_in_the_order_of_the_plan(samples):
     score = logistic(x, y)
     plan = (t.Change(active("spread", Spread()), 0.1), t.Change(active("level", Level(0)), 0.4))
     wanted = [frozenset(), frozenset(["level"]), frozenset(["spread"]), frozenset(["level", "spread"])]
-    told: list[int] = []
-    found = o.measure_coalitions(plan, wanted, x, y, score, 0, told.append)
-    assert told == [1, 2, 3, 4]
+    found = o.measure_coalitions(o.Rig(x, y, score, 0), plan, wanted)
     by_hand = score(t.apply(plan, x, t.individual_parts(["spread", "level"], len(x), 0), 0), y)
     assert np.array_equal(found[wanted[3]].loss, by_hand.loss)
     assert np.array_equal(found[wanted[0]].loss, score(x, y).loss)
@@ -59,7 +57,7 @@ def test_dose_response_starts_at_nothing_and_reaches_the_full_value(samples):
     score = logistic(x, y)
     change = t.Change(active("level", Level(0)), 0.5)
     before = score(x, y)
-    dosed = o.measure_dose("image", change, x, y, before, score, 0, np.array([0.0, 0.5, 1.0]))
+    dosed = o.measure_dose(o.Rig(x, y, score, 0), "image", change, before, np.array([0.0, 0.5, 1.0]))
     dose = dosed.dose
     assert dose.value - dose.value[0] == pytest.approx([0, 0.25, 0.5], abs=1e-5)
     assert np.array_equal(dose.loss[0], before.loss)
@@ -100,14 +98,14 @@ def test_rows_vary_each_factor_on_its_own(samples):
     score = logistic(x, y)
     factors = active("level", Level(0)), active("other", Level(1))
     plan = tuple(t.Change(f, 1.0) for f in factors)
-    rows = o.randomised_rows(plan, x, score(x, y), 700, score, 0)
+    rows = o.randomised_rows(o.Rig(x, y, score, 0), score(x, y), plan, 700)
     assert rows.x.shape == (700, 2, 8, 8)
     a, b = (f.measure(rows.x) for f in factors)
     moved = np.corrcoef(a - a.mean(), b - b.mean())[0, 1]
     assert abs(moved) < 0.35  # the digits' own ink ties the two a little
     assert a.max() - a.min() > 0.9
     assert rows.loss.mean() > rows.loss_before.mean()
-    assert len(o.randomised_rows((), x, score(x, y), 700, score, 0).loss) == 0
+    assert len(o.randomised_rows(o.Rig(x, y, score, 0), score(x, y), (), 700).loss) == 0
 
 
 def test_an_augmentation_is_read_back(samples):

@@ -17,12 +17,12 @@ from smallfactors import Level, Spread, active, two_channels
 
 from shiftlens.core.causes import estimates, statistics
 from shiftlens.core.causes.changes import Change
-from shiftlens.core.causes.estimates import CLASS_MIX, Effects, Estimate, Sensitivity
+from shiftlens.core.causes.estimates import CLASS_MIX, Effects, Estimate, Measured, Sensitivity
 from shiftlens.core.causes.find_causes import find_causes
-from shiftlens.core.causes.outcomes import Outcomes, measure_coalitions, measure_dose
+from shiftlens.core.causes.outcomes import Outcomes, Rig, measure_coalitions, measure_dose
 from shiftlens.core.causes.policy import TrialSettings
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.data.scoring import Scores
-from shiftlens.core.job import silent
 
 FIRST, SECOND = active("first", Level(0)), active("second", Level(1))
 UP = {"first": 0.3, "second": 0.5}
@@ -68,12 +68,13 @@ def effects_of(
     nothing = scores(np.zeros(2), np.ones(2, dtype=bool), np.zeros(2, dtype=np.int64))
     known = {name: (errors or {}).get(name, Sensitivity(0.0, 0.0, 0.0)) for name in players if name != CLASS_MIX}
     rng = np.random.default_rng(5)
-    return Effects(list(players), full, part or full, weight, source or nothing, target, known, orders, draws, rng)
+    given = Measured(list(players), full, part or full, weight, source or nothing, target, known, orders)
+    return Effects(given, draws, rng)
 
 
 def measured(score, x, labels, names=("first", "second")):
     plan = tuple(Change({"first": FIRST, "second": SECOND}[name], UP[name]) for name in names)
-    return measure_coalitions(plan, statistics.coalitions(list(names)), x, labels, score, 0, lambda done: None)
+    return measure_coalitions(Rig(x, labels, score, 0), plan, statistics.coalitions(list(names)))
 
 
 def test_each_change_costs_what_the_formula_says():
@@ -212,7 +213,7 @@ def test_a_dose_curve_is_the_formulas():
 
     a = x.mean((2, 3), dtype=np.float64)[:, 0]
     parts = np.array([0.0, 0.25, 0.5, 1.0])
-    found = measure_dose("image", Change(FIRST, 0.8), x, labels, score(x, labels), score, 0, parts)
+    found = measure_dose(Rig(x, labels, score, 0), "image", Change(FIRST, 0.8), score(x, labels), parts)
     dose = found.dose
     for i, part in enumerate(parts):
         given_ = 0.8 * part
@@ -239,10 +240,8 @@ def test_sets_of_changes_are_made_one_after_the_other_on_the_same_samples():
     known = {frozenset(): Outcomes(np.zeros(30), np.ones(30))}
     plan = (Change(FIRST, 0.3), Change(SECOND, 0.5))
     wanted = statistics.coalitions(["first", "second"])
-    done = []
-    found = measure_coalitions(plan, wanted, x, labels, counting, 0, done.append, known)
+    found = measure_coalitions(Rig(x, labels, counting, 0), plan, wanted, known)
     assert asked == [30, 30, 30]  # what is known is not measured again
-    assert done == [1, 2, 3]
     assert found[frozenset()].loss.sum() == 0
     np.testing.assert_allclose(found[frozenset(["second"])].loss, loss(a, b + 0.5, e, labels), atol=1e-5)
     np.testing.assert_allclose(found[frozenset(["first", "second"])].loss, loss(a + 0.3, b + 0.5, e, labels), atol=1e-5)
@@ -277,7 +276,7 @@ def test_the_shapley_values_of_the_glove_game():
 def test_many_players_share_by_sampled_orders_which_pairs_them_rightly():
     """With many players whose costs add, every order gives the same share; the mix of classes is a player too."""
     names = [f"f{i}" for i in range(statistics.EXACT_SHAPLEY + 1)]
-    wanted, orders = estimates.wanted_coalitions(names, np.random.default_rng(0))
+    wanted, orders = estimates.wanted_coalitions(names, 16, np.random.default_rng(0))
     assert orders
     assert {frozenset([n]) for n in names} <= set(wanted)
     assert {frozenset(pair) for pair in pairwise(names)} <= set(wanted)
@@ -303,6 +302,16 @@ def test_many_players_share_by_sampled_orders_which_pairs_them_rightly():
 SETTINGS = TrialSettings(samples=400, matching_samples=150, rows=40, bootstrap=200, dose_steps=4)
 
 
+def found_in(source, source_labels, target, target_labels, score, factors, before=None, after=None):
+    """All that is found in these samples; ``before`` and ``after`` where they are not as scored."""
+    request = CauseRequest(
+        source=source, source_labels=source_labels, source_scores=before or score(source, source_labels),
+        target=target, target_labels=target_labels, target_scores=after or score(target, target_labels),
+        factors=factors, score=score, sample_kind="image", classes=["even", "odd"], settings=SETTINGS, seed=0,
+    )  # fmt: skip
+    return find_causes(request)
+
+
 def analysed(score, first: float, second: float):
     """Real digits in two channels whose levels were raised by so much in the target."""
     x, y = digits()
@@ -311,10 +320,7 @@ def analysed(score, first: float, second: float):
     target[:, 0] += first
     target[:, 1] += second
     used = [FIRST, SECOND, active("spread", Spread())]
-    found = find_causes(
-        source, y[:700], target, y[700:1400], score(source, y[:700]), score(target, y[700:1400]), used, score,
-        "image", ["even", "odd"], SETTINGS, 0, silent,
-    )  # fmt: skip
+    found = found_in(source, y[:700], target, y[700:1400], score, used)
     return found, {cause.factor: cause for cause in found.causes}, source
 
 
@@ -384,10 +390,7 @@ def test_a_loss_that_no_factor_makes_is_left_unexplained():
     labels = [y[:700] % 2, y[700:1400] % 2]
     before, after = score(source, labels[0]), score(target, labels[1])
     dearer = Scores(after.loss + 0.9, after.label, after.prediction, after.confidence)
-    found = find_causes(
-        source, labels[0], target, labels[1], before, dearer, [FIRST, SECOND], score, "image", ["even", "odd"],
-        SETTINGS, 0, silent,
-    )  # fmt: skip
+    found = found_in(source, labels[0], target, labels[1], score, [FIRST, SECOND], before, dearer)
     (first,) = (c for c in found.causes if c.factor == "first")
     assert first.share == pytest.approx(0.4 / 1.3, abs=0.06)
     assert found.unexplained.share == pytest.approx(0.9 / 1.3, abs=0.06)
@@ -429,7 +432,7 @@ def repeated() -> dict[str, list[Estimate]]:
         target = scores(rng.exponential(0.4, ROWS) + rng.gamma(2.0, 0.25, ROWS) + 0.3, right, label)
         source = scores(rng.exponential(0.4, ROWS), right, label)
         doubt = {"first": Sensitivity(STRENGTH_KNOWN_TO, float(strength * cost.mean()), 0.0)}
-        known = Effects(["first"], full, full, None, source, target, doubt, [], 300, rng)
+        known = Effects(Measured(["first"], full, full, None, source, target, doubt, []), 300, rng)
         _, rise = known.gap(0.02, 0.1)
         found["effect"].append(known.effect("first"))
         found["accuracy"].append(known.effect("first", "correct"))

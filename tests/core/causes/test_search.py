@@ -9,9 +9,10 @@ from smallfactors import Direction, Level, Spread, Tilt, active, two_channels
 
 from shiftlens.core.causes import search as m
 from shiftlens.core.causes.changes import Change
-from shiftlens.core.causes.distance import Matcher, evened_halves
-from shiftlens.core.causes.learned_readings import reading_of
+from shiftlens.core.causes.distance import Matcher, ToMatch, evened_halves
+from shiftlens.core.causes.policy import FitPolicy
 from shiftlens.core.causes.sample_statistics import broad_measures
+from shiftlens.core.causes.strength_readings import reading_of
 from shiftlens.core.causes.strengths import guess
 
 
@@ -28,7 +29,7 @@ def factors():
 
 def find(data, target, wanted=None):
     x, y, _, target_class = data
-    matcher = Matcher(x, y, target, target_class, wanted or factors(), "image", 120, 0)
+    matcher = Matcher(ToMatch(x, y, target, target_class, wanted or factors(), "image", 120, 0))
     return matcher, m.find_changes(matcher, 5, 0, lambda change: False, lambda share: None)
 
 
@@ -77,17 +78,17 @@ def test_two_names_for_one_change_are_rivals(data):
 def test_a_first_guess_goes_the_short_way_round_and_matches_mean_and_spread():
     rng = np.random.default_rng(0)
     circular = active("direction", Direction(), period=360.0)
-    change, unit = guess(circular, rng.normal(350, 5, 500) % 360, rng.normal(20, 13, 500) % 360)
+    change, unit = guess(circular, rng.normal(350, 5, 500) % 360, rng.normal(20, 13, 500) % 360, FitPolicy())
     assert change.offset == pytest.approx(30, abs=2)
     assert change.spread == pytest.approx(12, abs=1.5)
     assert unit == pytest.approx(30, abs=2)
-    narrowed, _ = guess(active("level", Level(0)), rng.normal(0, 2, 500), rng.normal(1, 1, 500))
+    narrowed, _ = guess(active("level", Level(0)), rng.normal(0, 2, 500), rng.normal(1, 1, 500), FitPolicy())
     assert narrowed.slope == pytest.approx(-0.5, abs=0.1)
     assert narrowed.spread == 0
 
 
 def test_a_guess_without_any_finite_value_changes_nothing():
-    change, _ = guess(active("level", Level(0)), np.full(5, np.nan), np.ones(5))
+    change, _ = guess(active("level", Level(0)), np.full(5, np.nan), np.ones(5), FitPolicy())
     assert change == Change(change.factor, 0.0)
 
 
@@ -118,7 +119,7 @@ def test_an_unknown_kind_is_matched_by_the_factors_own_measures(data):
     assert broad_measures("graph", np.zeros((4, 3), dtype=np.float32)).shape == (4, 0)
     target = data[2].copy()
     target[:, 0] += 0.3
-    matcher = Matcher(data[0], data[1], target, data[3], factors()[:2], "graph", 100, 0)
+    matcher = Matcher(ToMatch(data[0], data[1], target, data[3], factors()[:2], "graph", 100, 0))
     match = m.find_changes(matcher, 3, 0, lambda change: False, lambda share: None)
     assert [change.name for change in match.plan] == ["first"]
 
@@ -126,7 +127,7 @@ def test_an_unknown_kind_is_matched_by_the_factors_own_measures(data):
 def test_readings_tell_how_strongly_each_sample_was_changed(data):
     """Two channels raised by strengths that nobody told: the readings follow each, and not the other."""
     x, y, target, target_class = data
-    matcher = Matcher(x, y, target, target_class, factors(), "image", 100, 0)
+    matcher = Matcher(ToMatch(x, y, target, target_class, factors(), "image", 100, 0))
     first, second, _ = factors()
     plan = (Change(first, 0.3, spread=0.1), Change(second, 0.3))
     reading = reading_of(matcher, plan, np.random.default_rng(0))
@@ -149,7 +150,7 @@ def test_the_longer_way_round_is_found_where_the_own_measure_cannot_tell():
     half_turns = active("tilt", Tilt(), period=180.0)
     source, target = two_channels(x[:500]), two_channels(x[500:1000])
     target = half_turns.shift(target, np.full(len(target), 130.0), np.random.default_rng(0))
-    matcher = Matcher(source, y[:500], target, y[500:1000], [half_turns], "image", 100, 0)
+    matcher = Matcher(ToMatch(source, y[:500], target, y[500:1000], [half_turns], "image", 100, 0))
     match = m.find_changes(matcher, 1, 0, lambda change: False, lambda share: None)
     (change,) = match.plan
     assert change.offset == pytest.approx(130, abs=15)

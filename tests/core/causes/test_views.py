@@ -15,7 +15,7 @@ from shiftlens.core.causes import views
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 from shiftlens.core.causes.sample_statistics import broad_measures
-from shiftlens.core.data.samples import IN_MEMORY, Samples
+from shiftlens.core.data.samples import IN_MEMORY, LazySamples
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.host.kinds import Factor
 
@@ -44,7 +44,7 @@ def pictures() -> np.ndarray:
 
 
 def test_a_copy_holds_means_and_a_crop_holds_pixels(pictures):
-    layout = views.Layout(HEIGHT, WIDTH)
+    layout = views.ViewLayout(HEIGHT, WIDTH)
     view = layout.of(pictures)
     assert layout.size == (64, 80)
     by_hand = pictures.reshape(24, 3, 64, 2, 80, 2).mean((3, 5))
@@ -66,7 +66,7 @@ def test_a_change_of_the_view_is_the_view_of_the_change(pictures, name, step):
     sight = views.sight_of("image", pictures.shape[1:])
     whole = factor_of(name)
     (factor,) = views.viewed([whole], sight)
-    factor = views.taught(factor, Samples.of(pictures), abs(step), sight)
+    factor = views.taught(factor, LazySamples.of(pictures), abs(step), sight)
     delta = np.full(len(pictures), step)
     begun, wanted = sight.of(pictures), sight.of(whole.shift(pictures, delta, np.random.default_rng(0)))
     made = factor.shift(begun, delta, np.random.default_rng(0))
@@ -80,7 +80,7 @@ def test_a_change_of_the_view_is_the_view_of_the_change(pictures, name, step):
 
 def test_pixels_are_counted_at_full_size(pictures):
     (factor,) = views.viewed([factor_of("position-x")], views.sight_of("image", pictures.shape[1:]))
-    layout = views.Layout(HEIGHT, WIDTH)
+    layout = views.ViewLayout(HEIGHT, WIDTH)
     assert factor.scale == 0.5
     square = np.zeros((2, 3, HEIGHT, WIDTH), dtype=np.float32)
     square[0, :, 50:70, 60:80] = 1
@@ -96,7 +96,7 @@ def test_no_more_is_decoded_at_once_than_memory_is_set_aside_for():
         asked.append(len(rows))
         return np.random.default_rng(0).random((len(rows), 3, 512, 512), dtype=np.float32)
 
-    samples = Samples(batch, np.arange(50), (3, 512, 512))
+    samples = LazySamples(batch, np.arange(50), (3, 512, 512))
     labels = np.zeros(50, dtype=np.int64)
 
     def score(x, y):
@@ -104,9 +104,10 @@ def test_no_more_is_decoded_at_once_than_memory_is_set_aside_for():
 
     change = Change(active("level", Level(0)), 0.2)
     before = score(np.zeros((50, 3, 2, 2)), labels)
-    o.measure_dose("image", change, samples, labels, before, score, 0, np.array([0.0, 1.0]))
-    o.measure_coalitions((change,), [frozenset(["level"])], samples, labels, score, 0, lambda done: None)
-    o.randomised_rows((change,), samples, before, 40, score, 0)
+    rig = o.Rig(samples, labels, score, 0)
+    o.measure_dose(rig, "image", change, before, np.array([0.0, 1.0]))
+    o.measure_coalitions(rig, (change,), [frozenset(["level"])])
+    o.randomised_rows(rig, before, (change,), 40)
     assert max(asked) * 3 * 512 * 512 * 4 <= IN_MEMORY
     assert sum(asked[:3]) == 50
     views.sight_of("image", (3, 512, 512)).samples(samples)[slice(0, 40)]

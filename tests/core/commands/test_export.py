@@ -13,7 +13,7 @@ import pytest
 
 from shiftlens import Host, hookimpl, load_run
 from shiftlens.core.cli import _run_command_line
-from shiftlens.core.commands.export import export_run
+from shiftlens.core.commands.export import Delivery, export_run
 from shiftlens.core.errors import ExportError, InputError, PluginError, SettingsError
 from shiftlens.core.host.kinds import ComponentSettings, Target
 from shiftlens.export import Bundle
@@ -124,7 +124,7 @@ def test_a_run_that_is_not_finished_is_refused(demo_run, tmp_path):
     for stage in ("explain", "render"):
         (begun / "stages" / f"{stage}.json").unlink()
     with pytest.raises(InputError, match=r"is not finished: explain, render is missing; finish it with"):
-        export_run(load_run(begun), "directory", tmp_path / "o" / "out", Host())
+        export_run(load_run(begun), Delivery("directory"), tmp_path / "o" / "out", Host())
     assert not (tmp_path / "o").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_folder_that_is_not_empty_is_refused(demo_run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match=r"out is not empty; give a new or an empty folder"):
-        export_run(demo_run.run, "directory", tmp_path / "out", Host())
+        export_run(demo_run.run, Delivery("directory"), tmp_path / "out", Host())
     assert [p.name for p in tmp_path.rglob("*")] == ["out", "mine.txt"]
 
 
@@ -141,7 +141,7 @@ def test_an_opset_that_the_server_does_not_know_is_refused(demo_run, tmp_path, t
     with pytest.raises(
         ExportError, match=r"\.onnx has ONNX opset 20, and a server for opset 17 knows up to 17: take a"
     ):
-        export_run(demo_run.run, target, tmp_path / "out", Host(), ["opset=17"])
+        export_run(demo_run.run, Delivery(target, ["opset=17"]), tmp_path / "out", Host())
     assert unchanged(tmp_path)
 
 
@@ -150,15 +150,15 @@ def test_a_bundle_of_a_newer_format_is_refused(demo_run, tmp_path):
     manifest = json.loads((run / "bundle" / "manifest.json").read_text())
     (run / "bundle" / "manifest.json").write_text(json.dumps({**manifest, "format": 99, "shiftlens": "7.0"}))
     with pytest.raises(InputError, match=r"written by shiftlens 7\.0 in format 99; .* reads format 2: export the run"):
-        export_run(load_run(run), "directory", tmp_path / "out", Host())
+        export_run(load_run(run), Delivery("directory"), tmp_path / "out", Host())
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
 
 
 def test_a_setting_that_is_none_is_told(demo_run, tmp_path):
     with pytest.raises(SettingsError, match=r'instances.*did you mean|did you mean "instances"'):
-        export_run(demo_run.run, "triton", tmp_path / "out", Host(), ["instance=2"])
+        export_run(demo_run.run, Delivery("triton", ["instance=2"]), tmp_path / "out", Host())
     with pytest.raises(SettingsError, match=r'there is no target "tritom"; did you mean "triton"'):
-        export_run(demo_run.run, "tritom", tmp_path / "out", Host())
+        export_run(demo_run.run, Delivery("tritom"), tmp_path / "out", Host())
     assert unchanged(tmp_path)
 
 
@@ -176,7 +176,7 @@ def test_a_plugins_target_that_fails_leaves_nothing(demo_run, tmp_path):
             yield Target(name="burning", summary="fails", settings=ComponentSettings, build=build)
 
     with pytest.raises(PluginError, match='the target "burning" failed: RuntimeError: disk on fire'):
-        export_run(demo_run.run, "burning", tmp_path / "out", Host([Plugin()]))
+        export_run(demo_run.run, Delivery("burning"), tmp_path / "out", Host([Plugin()]))
     assert unchanged(tmp_path)
 
 
@@ -209,5 +209,5 @@ def test_int8_that_costs_more_than_is_accepted_is_refused(demo_run, tmp_path, mo
 
     monkeypatch.setattr(quantise, "quantise", coarse)
     with pytest.raises(ExportError, match=r"int8 costs \d+\.\d points of accuracy .* more than the 1\.0 that are"):
-        export_run(demo_run.run, "directory", tmp_path / "out", Host(), precision="int8")
+        export_run(demo_run.run, Delivery("directory", precision="int8"), tmp_path / "out", Host())
     assert unchanged(tmp_path)

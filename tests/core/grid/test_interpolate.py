@@ -10,6 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid.interpolate import (
+    GridNetworks,
+    GridShape,
     grid_of_pair,
     interpolate_grid,
     interpolate_linear,
@@ -59,7 +61,7 @@ def test_a_grid_has_a_sane_size(count):
 
 
 def test_all_combinations_of_figure_9():
-    z, requested = interpolate_grid(np.array([2.7, 0.3]), np.array([1.1, 3.1]), 0.1, 0.9)
+    z, requested = interpolate_grid(np.array([[2.7, 0.3], [1.1, 3.1]]), np.array([0.1, 0.9]), GridShape())
     assert z.shape == (5, 5, 2)
     assert np.allclose(z[3, 1], [2.3, 1.0])
     assert np.allclose(requested[:, 2], [0.1, 0.3, 0.5, 0.7, 0.9])
@@ -81,9 +83,8 @@ def test_the_real_samples_stand_unaltered_in_their_corners():
         decoded.append(len(z))
         return decoded_loss(z, loss, label)
 
-    grid = grid_of_pair(
-        samples, np.array([0.1, 0.9]), 0, lambda x, loss, label: x[:, :1], decode, score_by_eye, features=3, losses=4
-    )
+    networks = GridNetworks(lambda x, loss, label: x[:, :1], decode, score_by_eye)
+    grid = grid_of_pair(samples, np.array([0.1, 0.9]), 0, networks, GridShape(features=3, losses=4))
     assert grid.cells.shape == (4, 3, 2)
     assert decoded == [10, 2]  # the cells; then both samples, to be shown as the networks give them back
     assert np.array_equal(grid.cells[0, 0], samples[0])
@@ -96,15 +97,13 @@ def test_the_real_samples_stand_unaltered_in_their_corners():
 
 def test_calibration_changes_what_the_decoder_is_asked_and_not_what_was_requested():
     samples = np.array([[7.0, 0.1], [9.0, 0.9]], dtype=np.float32)
-    grid = grid_of_pair(
-        samples,
-        np.array([0.1, 0.9]),
-        0,
+    networks = GridNetworks(
         lambda x, loss, label: x[:, :1],
         lambda z, loss, label: decoded_loss(z, loss / 2, label),
         score_by_eye,
         lambda z, requested, label: (requested * 2, requested < 0.8),
     )
+    grid = grid_of_pair(samples, np.array([0.1, 0.9]), 0, networks, GridShape())
     assert np.allclose(grid.measured, grid.requested)
     assert not grid.reached[-1, 0]
     assert grid.reached[-1, -1]

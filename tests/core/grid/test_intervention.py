@@ -8,6 +8,7 @@ from realdata import digits
 from smallfactors import Level, Spread, active, logistic, two_channels
 
 from shiftlens.core.causes.changes import Change
+from shiftlens.core.causes.outcomes import Rig
 from shiftlens.core.grid import intervention as grids
 from shiftlens.core.grid.intervention_samples import Space, samples_to_show
 
@@ -42,7 +43,7 @@ def test_harmful_changes_go_down_and_all_others_right(scene):
 
 def test_every_cell_is_the_sample_with_exactly_the_strengths_it_tells(scene):
     x, y, score, plan = scene
-    found = grids.intervention_grid(plan, grids.Sides(("level",), ("spread",)), x[3], int(y[3]), score, 4, 5, 0)
+    found = grids.intervention_grid(Rig(x[3:4], y[3:4], score, 0), plan, grids.Sides(("level",), ("spread",)), 4, 5)
     assert found.cells.shape == (5, 4, *x.shape[1:])
     assert np.array_equal(found.cells[0, 0], x[3])
     for row in range(5):
@@ -59,7 +60,7 @@ def test_every_cell_is_the_sample_with_exactly_the_strengths_it_tells(scene):
 
 def test_the_measured_loss_is_the_requested_one_where_a_strength_has_it(scene):
     x, y, score, plan = scene
-    found = grids.intervention_grid(plan, grids.Sides(("level",), ("spread",)), x[3], int(y[3]), score, 3, 6, 0)
+    found = grids.intervention_grid(Rig(x[3:4], y[3:4], score, 0), plan, grids.Sides(("level",), ("spread",)), 3, 6)
     assert np.diff(np.log(found.requested + 0.05)) == pytest.approx(np.diff(np.log(found.requested + 0.05))[0])
     assert found.requested[-1] == found.measured[-1, -1]
     assert found.reached[1:].mean() > 0.9
@@ -68,12 +69,12 @@ def test_the_measured_loss_is_the_requested_one_where_a_strength_has_it(scene):
 
 def test_one_kind_of_change_alone_gives_one_row_or_one_column(scene):
     x, y, score, plan = scene
-    right = grids.intervention_grid(plan, grids.Sides(("level", "spread"), ()), x[0], int(y[0]), score, 4, 5, 0)
+    right = grids.intervention_grid(Rig(x[0:1], y[0:1], score, 0), plan, grids.Sides(("level", "spread"), ()), 4, 5)
     assert right.cells.shape[:2] == (1, 4)
     assert np.array_equal(
         right.cells[0, -1], grids.changed(plan, x[:1], {"level": np.ones(1), "spread": np.ones(1)}, 0)[0]
     )
-    down = grids.intervention_grid(plan, grids.Sides((), ("level", "spread")), x[0], int(y[0]), score, 4, 5, 0)
+    down = grids.intervention_grid(Rig(x[0:1], y[0:1], score, 0), plan, grids.Sides((), ("level", "spread")), 4, 5)
     assert down.cells.shape[:2] == (5, 1)
 
 

@@ -13,12 +13,13 @@ import pytest
 from shiftlens import load_run
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
+from shiftlens.core.run.context import Outcome
 from shiftlens.core.run.directory import Run
 
 
 def finished(run: Run, content: str = "hello") -> None:
     write_text(run.path / "out.txt", content)
-    run.finish("score", "key", time.monotonic(), ["out.txt"], {"loss": 1.0}, {})
+    run.finish("score", "key", time.monotonic(), Outcome(["out.txt"], {"loss": 1.0}), {})
 
 
 def test_a_finished_stage_is_current_until_something_changes(tmp_path):

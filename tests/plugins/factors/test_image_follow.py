@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shiftlens.core.causes.changes import ActiveFactor
-from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.cross_response import cross_response
 from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.errors import ShiftlensError
 from shiftlens.core.host.host import Host

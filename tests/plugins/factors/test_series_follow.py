@@ -9,7 +9,7 @@ import pytest
 from realdata import power, spoken
 
 from shiftlens.core.causes.changes import ActiveFactor
-from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.cross_response import cross_response
 from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.host.kinds import FactorWorker
 from shiftlens.plugins.factors import series

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from smallfactors import active
 
-from shiftlens.core.causes.cross_readings import cross_response
+from shiftlens.core.causes.cross_response import cross_response
 
 
 class Column:

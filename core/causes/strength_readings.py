@@ -18,29 +18,7 @@ from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import EVEN, Change, Plan
 from shiftlens.core.causes.distance import LEVELS, Comparison, Matcher, Yardstick, units_of
 from shiftlens.core.causes.statistics import centre, wrapped
-from shiftlens.core.causes.strengths import Fitted, all_free, offset_and_spread, refine, spread_apart
-
-TAUGHT = 450
-"""Source samples that the readings are learned on, each changed twice."""
-LEAST_TAUGHT = 200
-"""With fewer samples left over, those that the fit uses are learned on, too."""
-MIXED_IN = 0.25
-"""Least spread of every other factor's strength, in spreads of its measure; more where the plan leaves more open."""
-MOST_MIXED_IN = 1.5
-"""However much is left open."""
-RIDGE = 0.01
-"""Penalty of the regression, per sample."""
-OUTERMOST = 4.0
-"""Measures count up to so many spreads from their mean."""
-WIDEST_TURN = 0.45
-"""Part of its period by which a circular measure is changed at most: further round, more would look like less."""
-READ_WEIGHT = 3.0
-"""Weight of all readings together, against 1 of all other measures, when strengths are fitted."""
-ROUNDS = 3
-"""Of the last fit."""
-OPERATION_ERROR = 0.1
-"""Standard error of every strength, as a part of it, because no operation of ours is quite the one that happened to
-the data: resampling does not show that."""
+from shiftlens.core.causes.strengths import Fitted, ToFit, all_free, offset_and_spread, refine, spread_apart
 
 Reading = Callable[[Floats], Floats]
 """From measures ``(n, k)`` of samples to one column per change of the plan."""
@@ -49,10 +27,11 @@ Reading = Callable[[Floats], Floats]
 def reading_of(matcher: Matcher, plan: Plan, rng: np.random.Generator) -> Reading:
     """Learn to read the strength of each of the plan's changes off the broad measures and the plan's own."""
     own = [change.name for change in plan]
-    pool = matcher.rest if len(matcher.rest) >= LEAST_TAUGHT else np.arange(len(matcher.source))
-    rows = rng.permutation(pool)[:TAUGHT]
+    policy = matcher.policy.fit
+    pool = matcher.rest if len(matcher.rest) >= policy.least_taught else np.arange(len(matcher.source))
+    rows = rng.permutation(pool)[: policy.taught]
     x = matcher.source[np.concatenate([rows, rows])]
-    strengths = np.column_stack([rng.uniform(*_range(change), len(x)) for change in plan])
+    strengths = np.column_stack([rng.uniform(*_range(change, policy.widest_turn), len(x)) for change in plan])
     for column, change in enumerate(plan):
         x = change.factor.shift(x, strengths[:, column], rng)
     x = _mixed(matcher, plan, x, rng)
@@ -60,22 +39,22 @@ def reading_of(matcher: Matcher, plan: Plan, rng: np.random.Generator) -> Readin
     mean, spread = measured.mean(0), measured.std(0) + 1e-9
 
     def standard(values: Floats) -> Floats:
-        return np.asarray(np.clip((values - mean) / spread, -OUTERMOST, OUTERMOST))
+        return np.asarray(np.clip((values - mean) / spread, -policy.outermost, policy.outermost))
 
     table = standard(measured)
     middle = table.mean(0)
     table = table - middle
     wanted = (strengths - strengths.mean(0)) / strengths.std(0)
-    weights = np.linalg.solve(table.T @ table + RIDGE * len(table) * np.eye(table.shape[1]), table.T @ wanted)
+    weights = np.linalg.solve(table.T @ table + policy.ridge * len(table) * np.eye(table.shape[1]), table.T @ wanted)
     return lambda values: np.asarray((standard(values) - middle) @ weights)
 
 
-def _range(change: Change) -> tuple[float, float]:
+def _range(change: Change, widest_turn: float) -> tuple[float, float]:
     """Strengths from none (or the weakest that a sample has) to well beyond the strongest."""
     reach = max(abs(change.offset), EVEN * change.spread, 1e-9)
     ends = np.sort([min(0.0, abs(change.offset) - EVEN * change.spread), abs(change.offset) + reach])
     if change.factor.period:
-        most = max(WIDEST_TURN * change.factor.period, abs(change.offset))
+        most = max(widest_turn * change.factor.period, abs(change.offset))
         ends = np.clip(ends, -most, most)
     low, high = (float(end) for end in ends)
     return (low, high) if change.offset >= 0 else (-high, -low)
@@ -83,6 +62,7 @@ def _range(change: Change) -> tuple[float, float]:
 
 def _mixed(matcher: Matcher, plan: Plan, x: FloatArray, rng: np.random.Generator) -> FloatArray:
     """A little of every factor that is not in the plan: as much as its measure still differs, and never nothing."""
+    policy = matcher.policy.fit
     own = [change.name for change in plan]
     half = matcher.check
     reached = np.quantile(matcher.measure(matcher.apply(plan, half)), LEVELS, axis=0)
@@ -91,7 +71,7 @@ def _mixed(matcher: Matcher, plan: Plan, x: FloatArray, rng: np.random.Generator
         if factor.name in own or not factor.interventional:
             continue
         columns = np.setdiff1d(matcher.chosen([factor.name]), matcher.chosen([]))
-        part = float(np.clip(left[columns].max(), MIXED_IN, MOST_MIXED_IN))
+        part = float(np.clip(left[columns].max(), policy.mixed_in, policy.most_mixed_in))
         measured = factor.measure(x)
         around = wrapped(measured - centre(measured, factor.period), factor.period)
         spread = float(np.nanstd(around)) if np.isfinite(around).any() else 0.0
@@ -103,6 +83,7 @@ def with_readings(
     matcher: Matcher, half: Comparison, plan: Plan, reading: Reading, rng: np.random.Generator
 ) -> Yardstick:
     """The yardstick of the plan's fit, with the readings beside the measures."""
+    policy = matcher.policy.fit
     own = [change.name for change in plan]
     base = matcher.yardstick(half, own, emphasised=True)
 
@@ -111,9 +92,9 @@ def with_readings(
         return np.concatenate([measured, reading(measured)], axis=1)
 
     here, there = measure(half.source), np.concatenate([base.there, reading(base.there)], axis=1)
-    start, goal, scale, floor = units_of(here, there, rng)
-    weight = np.concatenate([base.emphasis, np.full(len(plan), READ_WEIGHT * base.emphasis.sum() / len(plan))])
-    return Yardstick(measure, start, goal, there, scale, floor, weight)
+    start, goal, scale, floor = units_of(here, there, policy, rng)
+    weight = np.concatenate([base.emphasis, np.full(len(plan), policy.read_weight * base.emphasis.sum() / len(plan))])
+    return Yardstick(measure, start, goal, there, scale, floor, weight, policy)
 
 
 def fit_to_readings(matcher: Matcher, plan: Plan, units: dict[str, float], seed: int) -> tuple[Plan, dict[str, float]]:
@@ -121,22 +102,28 @@ def fit_to_readings(matcher: Matcher, plan: Plan, units: dict[str, float], seed:
     rng, half = np.random.default_rng([seed, 29]), matcher.wide
     stick = with_readings(matcher, half, plan, reading_of(matcher, plan, rng), rng)
     plan = spread_apart(matcher, half, plan, stick)
-    most = [change.name for change in plan[:2]]  # of later changes, which are smaller, the shape shows in nothing
+    skewed = [change.name for change in plan[: matcher.policy.fit.skewed]]
     fitted = refine(
-        matcher, half, plan, units, ROUNDS,
-        lambda change: all_free(change) if change.name in most else offset_and_spread(change), stick=stick,
-    )  # fmt: skip
+        matcher,
+        half,
+        ToFit(
+            plan,
+            units,
+            lambda change: all_free(change) if change.name in skewed else offset_and_spread(change),
+            matcher.policy.fit.rounds_of_readings,
+            stick=stick,
+        ),
+    )
     return fitted.plan, _errors(matcher.apply(fitted.plan, half), stick, fitted, rng)
 
 
-def _errors(
-    x: FloatArray, stick: Yardstick, fitted: Fitted, rng: np.random.Generator, draws: int = 200
-) -> dict[str, float]:
+def _errors(x: FloatArray, stick: Yardstick, fitted: Fitted, rng: np.random.Generator) -> dict[str, float]:
     """Standard error of each strength, as a part of it; ``x`` are the source samples changed by the fitted plan.
 
     Linearised bootstrap: over the samples of both domains, and over the measures, since with another choice of
     measures an operation that is not quite the right one would have been fitted to another strength.
     """
+    policy, draws = stick.policy, stick.policy.error_draws
     here = stick.measure(x)
     reached = np.quantile(here, LEVELS, axis=0)
     gap = reached - stick.goal
@@ -158,6 +145,6 @@ def _errors(
     spread = (np.quantile(strengths, 0.84, axis=0) - np.quantile(strengths, 0.16, axis=0)) / 2
     # What no resampling shows: our operation is not the one that happened to the data.
     return {
-        change.name: float(min(np.hypot(e / s, OPERATION_ERROR), 0.5))
+        change.name: float(min(np.hypot(e / s, policy.operation_error), policy.most_error))
         for change, e, s in zip(fitted.plan, spread, size, strict=True)
     }

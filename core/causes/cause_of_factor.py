@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -19,34 +20,43 @@ from shiftlens.core.causes.changes import (
 )
 from shiftlens.core.causes.estimates import CLASS_MIX, Estimate
 from shiftlens.core.causes.experiment import Trial
-from shiftlens.core.causes.marginal_shifts import ACCOUNTED, VISIBLE, Compared, Moved, Shifted, measured_on
+from shiftlens.core.causes.marginal_shifts import Moved, Shifted, measured_on
 from shiftlens.core.causes.outcomes import Dose
+from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.causes.search import Match
 from shiftlens.core.causes.statistics import partial_rank_correlation, percentile_interval, resampled_means
 from shiftlens.core.causes.verdict import Evidence, Gap, Verdict, verdict_of
 from shiftlens.core.data.scoring import join
 from shiftlens.core.results.results import Cause, DosePoint, StripCell
 
-UNDONE = 600
-"""Target samples on which a change is undone."""
+
+@dataclass(frozen=True)
+class Findings:
+    """What all causes of one analysis are made of.
+
+    Attributes:
+        shifts: how each factor's own measure differs.
+        shares: each change's part of the loss gap; empty where there is none to explain.
+        rest_is_large: most of the gap is explained by nothing that was tried.
+    """
+
+    request: CauseRequest
+    match: Match
+    trial: Trial
+    shifts: Mapping[str, Shifted]
+    gap: Gap
+    shares: Mapping[str, Estimate]
+    rest_is_large: bool
 
 
-def tried_cause(
-    data: Compared,
-    trial: Trial,
-    match: Match,
-    change: Change,
-    shifted: Shifted,
-    gap: Gap,
-    share: Estimate | None,
-    rest_is_large: bool,
-    strips: list[FloatArray],
-) -> Cause:
-    """The cause of a factor that was changed."""
+def tried_cause(findings: Findings, change: Change, strips: list[FloatArray]) -> Cause:
+    """The cause of a factor that was changed; its pictures are added to ``strips``."""
+    request, trial, match, gap = findings.request, findings.trial, findings.match, findings.gap
+    shifted, share = findings.shifts[change.name], findings.shares.get(change.name)
     loss, fall = trial.effects.effect(change.name), trial.effects.effect(change.name, "correct")
     dosed = trial.dosed[change.name]
     supported = any(c.name == change.name for c in match.plan)
-    restored = _restored(data, match.plan, change) if supported else None
+    restored = _restored(request, match.plan, change) if supported else None
     rivals = match.rivals.get(change.name, [])
     description = change.factor.description
     shift = shifted.shift
@@ -66,8 +76,8 @@ def tried_cause(
         supported=supported,
         needed=trial.effects.needed(change.name, gap.worth),
     )
-    verdict = verdict_of(evidence, gap.worth, rest_is_large, share.value if share else None)
-    points = _dose_points(dosed.dose, data)
+    verdict = verdict_of(evidence, gap.worth, findings.rest_is_large, share.value if share else None)
+    points = _dose_points(dosed.dose, request)
     # A circular measure has no largest value: "safe up to" would mean nothing.
     tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None
     return Cause(
@@ -89,46 +99,46 @@ def tried_cause(
         rivals=list(rivals),
         safe_until=_safe_until(points, gap.worth) if tells_limit else None,
         dose=points,
-        strip=_strip(data, trial, change.factor, verdict, strips),
+        strip=_strip(request, trial, change.factor, verdict, strips),
         distribution=shifted.distribution,
         sentence=sentences.sentence_of(verdict, evidence, gap),
     )
 
 
-def _restored(data: Compared, plan: Plan, change: Change) -> Estimate | None:
+def _restored(request: CauseRequest, plan: Plan, change: Change) -> Estimate | None:
     """Accuracy that undoing one change on target samples brings back; None without labels."""
-    if data.target_labels is None:
+    if request.target_labels is None:
         return None
-    rng = np.random.default_rng([data.seed, 5])
-    rows = np.sort(rng.permutation(len(data.target))[:UNDONE])
+    rng = np.random.default_rng([request.seed, 5])
+    rows = np.sort(rng.permutation(len(request.target_samples))[: request.policy.trial.undone])
     others = tuple(c for c in plan if c.name != change.name)
-    some = rng.permutation(len(data.source))[:UNDONE]
-    own = individual_parts([c.name for c in others], len(some), data.seed)
-    source, target, factor = data.source.some(some), data.target.some(rows), change.factor
+    some = rng.permutation(len(request.source_samples))[: request.policy.trial.undone]
+    own = individual_parts([c.name for c in others], len(some), request.seed)
+    source, target, factor = request.source_samples.some(some), request.target_samples.some(rows), change.factor
     reference = []
     for part in source.parts():
         numbers = {name: values[part] for name, values in own.items()}
-        reference.append(factor.measure(apply(others, source[part], numbers, data.seed + part.start)))
+        reference.append(factor.measure(apply(others, source[part], numbers, request.seed + part.start)))
     delta = undoing(factor, measured_on([factor], target)[factor.name], np.concatenate(reference))
     mended = join(
         [
-            data.score(
-                factor.shift(target[part], delta[part], np.random.default_rng([data.seed, 13, part.start])),
-                data.target_labels[rows[part]],
+            request.score(
+                factor.shift(target[part], delta[part], np.random.default_rng([request.seed, 13, part.start])),
+                request.target_labels[rows[part]],
             )
             for part in target.parts()
         ]
     )
-    gained = mended.correct.astype(np.float64) - data.target_scores.correct[rows]
-    return Estimate(float(gained.mean()), resampled_means(gained, data.settings.bootstrap, rng))
+    gained = mended.correct.astype(np.float64) - request.target_scores.correct[rows]
+    return Estimate(float(gained.mean()), resampled_means(gained, request.settings.bootstrap, rng))
 
 
-def _dose_points(dose: Dose, data: Compared) -> list[DosePoint]:
+def _dose_points(dose: Dose, request: CauseRequest) -> list[DosePoint]:
     """The dose-response curve, set on the level of the whole source."""
-    rng = np.random.default_rng([data.seed, 6])
+    rng = np.random.default_rng([request.seed, 6])
     rise, fall = dose.loss - dose.loss[:1], dose.correct[:1] - dose.correct  # (k, n)
-    level, accuracy = float(data.source_scores.loss.mean()), float(data.source_scores.correct.mean())
-    draws = resampled_means(np.ascontiguousarray(rise.T), data.settings.bootstrap, rng)  # (draws, k)
+    level, accuracy = float(request.source_scores.loss.mean()), float(request.source_scores.correct.mean())
+    draws = resampled_means(np.ascontiguousarray(rise.T), request.settings.bootstrap, rng)  # (draws, k)
     points = []
     for i in range(len(dose.part)):
         low, high = percentile_interval(draws[:, i])
@@ -153,7 +163,7 @@ def _safe_until(points: Sequence[DosePoint], worth: float) -> float | None:
 
 
 def _strip(
-    data: Compared, trial: Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]
+    request: CauseRequest, trial: Trial, factor: ActiveFactor, verdict: str, strips: list[FloatArray]
 ) -> list[StripCell]:
     """The same source sample at its own value, midway and at the full change, with the measured loss of each.
 
@@ -178,7 +188,7 @@ def _strip(
                 index=len(strips),
                 value=value if np.isfinite(value) else float(dose.value[step]),
                 loss=float(dose.loss[step, row]),
-                predicted=data.classes[predicted] if predicted < len(data.classes) else str(predicted),
+                predicted=request.classes[predicted] if predicted < len(request.classes) else str(predicted),
                 correct=bool(dose.correct[step, row]),
             )
         )
@@ -187,31 +197,32 @@ def _strip(
 
 
 def untried_cause(
-    data: Compared,
+    request: CauseRequest,
     factor: ActiveFactor,
     shifted: Shifted,
     moved: Moved,
     rng: np.random.Generator,
 ) -> Cause:
     """The cause of a factor that was not changed: unchanged, a shadow, observed only, or moved without a reason."""
-    differs = shifted.p < data.settings.alpha
+    differs = shifted.p < request.settings.alpha
     common = {"factor": factor.name, "shift": shifted.shift, "distribution": shifted.distribution}
-    if differs and moved.accounted >= ACCOUNTED and moved.causes:
+    if differs and moved.accounted >= request.policy.trial.accounted and moved.causes:
         sentence = sentences.unchanged_sentence(factor.name, shifted.shift, moved.causes)
         return Cause(**common, verdict="unchanged", effect=None, shadow_of=moved.causes, sentence=sentence)
-    if not differs or (factor.interventional and moved.size < VISIBLE):
+    if not differs or (factor.interventional and moved.size < request.policy.trial.visible):
         return Cause(
             **common, verdict="unchanged", effect=None, sentence=sentences.unchanged_sentence(factor.name, None, [])
         )
-    if factor.interventional or data.target_labels is None:
+    if factor.interventional or request.target_labels is None:
         return Cause(
             **common, verdict="unclear", effect=None, sentence=sentences.unmatched_sentence(factor.name, shifted.shift)
         )
-    rows = rng.permutation(len(data.target))[: data.settings.samples]
-    measured = measured_on([factor], data.sight.samples(data.target.some(rows)))[factor.name]
+    rows = rng.permutation(len(request.target_samples))[: request.settings.samples]
+    measured = measured_on([factor], request.sight.samples(request.target_samples.some(rows)))[factor.name]
     correlation, ci = partial_rank_correlation(
-        measured, data.target_scores.loss[rows], np.zeros((len(rows), 0)), data.target_labels[rows], 200, rng
-    )
+        measured, request.target_scores.loss[rows], np.zeros((len(rows), 0)), request.target_labels[rows],
+        request.policy.trial.correlation_draws, rng,
+    )  # fmt: skip
     return Cause(
         **common,
         verdict="unclear",
