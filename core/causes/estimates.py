@@ -15,7 +15,7 @@ import numpy as np
 
 from shiftlens.core.arrays import Floats
 from shiftlens.core.causes.outcomes import Outcomes
-from shiftlens.core.causes.sentences import unexplained_sentence
+from shiftlens.core.causes.sentences import interaction_sentence, unexplained_sentence
 from shiftlens.core.causes.statistics import (
     EXACT_SHAPLEY,
     Coalition,
@@ -227,8 +227,8 @@ class Effects:
             sentence=unexplained_sentence(rest.value, (low, high), low > large_rest, factors),
         )
 
-    def interactions(self, worth: float) -> list[Interaction]:
-        """Pairs that together cost clearly more or less than the sum of both."""
+    def interactions(self, worth: float, unit: str = "nats") -> list[Interaction]:
+        """Pairs that together cost clearly more or less than the sum of both, by more than what is worth naming."""
         found = []
         none = self.value(NONE, all_rows=False)
         for a, b in combinations(self.players, 2):
@@ -239,10 +239,6 @@ class Effects:
             extra = both - Estimate(alone[0].value + alone[1].value, alone[0].draws + alone[1].draws)
             low, high = extra.ci
             if abs(extra.value) > worth and (low > 0 or high < 0):
-                word = "more" if extra.value > 0 else "less"
-                sentence = (
-                    f"{a} and {b} together cost {abs(extra.value):.2f} nats {word} than the sum of both "
-                    f"({both.value:.2f} against {alone[0].value:.2f} and {alone[1].value:.2f})."
-                )
+                sentence = interaction_sentence((a, b), extra.value, both.value, (alone[0].value, alone[1].value), unit)
                 found.append(Interaction(factors=(a, b), effect=extra.value, ci=(low, high), sentence=sentence))
         return sorted(found, key=lambda i: -abs(i.effect))

@@ -163,6 +163,7 @@ def _measure(request: CauseRequest, factors: Sequence[ActiveFactor]) -> _Measure
 def _estimate(request: CauseRequest, measured: _Measured) -> _Estimated:
     settings, effects = request.settings, measured.trial.effects
     gap, rise = effects.gap(settings.smallest_effect, settings.smallest_share)
+    gap = replace(gap, unit=request.loss_unit, domains=request.domain_gap)
     if rise is None or not gap.worse:
         return _Estimated(gap, {}, None, False)
     unexplained = effects.unexplained(rise, settings.large_rest, len(measured.factors))
@@ -187,7 +188,7 @@ def _judge(
     return CausesFound(
         causes=causes,
         unexplained=estimated.unexplained,
-        interactions=trial.effects.interactions(gap.worth),
+        interactions=trial.effects.interactions(gap.worth, gap.unit),
         remedy=sentences.remedy_of(causes, gap, estimated.rest_is_large),
         headline=sentences.headline_of(
             causes, gap, rest, estimated.rest_is_large, _together(trial, match, causes, gap)

@@ -31,7 +31,9 @@ class TrialSettings(ComponentSettings):
     rows: int = Field(4000, ge=0, le=1_000_000, description="randomised rows for the generator's loss axis")
     bootstrap: int = Field(500, ge=50, le=100_000, description="bootstrap draws behind every interval")
     alpha: float = Field(0.01, gt=0, lt=0.5, description="level of the tests for a shift, corrected for many factors")
-    smallest_effect: float = Field(0.02, ge=0, description="smallest rise of the mean loss worth naming, in nats")
+    smallest_effect: float = Field(
+        0.02, ge=0, description="smallest rise of the mean loss worth naming, in the unit of the loss"
+    )
     smallest_share: float = Field(
         0.1, ge=0, lt=1, description="smallest part of the loss gap worth naming; the larger of both counts"
     )

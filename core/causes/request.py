@@ -11,6 +11,7 @@ from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.distance import ToMatch
 from shiftlens.core.causes.outcomes import Rig, Score
 from shiftlens.core.causes.policy import DEFAULT, Policy, TrialSettings
+from shiftlens.core.causes.verdict import DomainGap
 from shiftlens.core.causes.views import Sight, sight_of
 from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.data.scoring import Scores
@@ -31,6 +32,8 @@ class CauseRequest:
         classes: class names in the order of the classifier's outputs.
         settings, seed: as the user chose them.
         label_free: the loss needs no labels, so that the target's is known even where its labels are not.
+        loss_unit: of the loss, as sentences say it.
+        domain_gap: what the target lost, on the samples that the results state; None: on these samples.
         policy: the constants of search, fit and trial.
         progress: called with what is done and 100.
     """
@@ -48,6 +51,8 @@ class CauseRequest:
     settings: TrialSettings
     seed: int
     label_free: bool = False
+    loss_unit: str = "nats"
+    domain_gap: DomainGap | None = None
     policy: Policy = DEFAULT
     progress: Progress = silent
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shiftlens.core.causes.verdict import LEAST_REACHED, NEARLY_ALL, Evidence, Gap, Verdict
+from shiftlens.core.results.numbers import number, percent, signed, with_unit
 from shiftlens.core.results.results import Cause, Interval, RemedyResult, Shift
 
 MOST_ASKED_FOR = 200_000
@@ -17,19 +18,9 @@ def noun_of(noun: tuple[str, str], name: str, rises: bool) -> str:
     return offered or f"{'a higher' if rises else 'a lower'} {name}"
 
 
-def number(value: float) -> str:
-    """A value with as many digits as a reader needs."""
-    size = abs(value)
-    if size >= 100:
-        return f"{value:.0f}"
-    if size >= 1:
-        return f"{value:.1f}"
-    return f"{value:.2g}" if size >= 0.001 else f"{value:.1g}"
-
-
 def values(shift: Shift) -> str:
     """``3.1 → 6.8 px``, and how far round where the measure is circular."""
-    moved = f"{number(shift.source)} → {number(shift.target)} {shift.unit}".rstrip()
+    moved = f"{number(shift.source)} → {with_unit(shift.target, shift.unit)}"
     return moved if shift.turn is None else f"{moved}, turned by {number(abs(shift.turn))}"
 
 
@@ -41,7 +32,7 @@ def rises(shift: Shift) -> bool:
 def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
     """One sentence for a factor that shifted and was tried."""
     what = f"{_capital(e.noun)} ({values(e.shift)})"
-    cost = f"{e.effect:+.2f} nats of loss, {_points(100 * e.accuracy_effect)} of accuracy"
+    cost = f"{with_unit(e.effect, gap.unit, signed)} of loss, {_points(100 * e.accuracy_effect)} of accuracy"
     if verdict == "harmful":
         text = (
             f"{what} cost{_s(e.noun)} {_lost(100 * e.accuracy_effect, gap)}"
@@ -51,9 +42,9 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
         if e.restored is not None and e.restored > 0.005:
             text += f"; undoing it on the target brings {_points(100 * e.restored)} back"
     elif verdict == "harmless":
-        text = f"{what} cost{_s(e.noun)} nothing worth naming ({e.effect:+.3f} nats, at most {max(e.ci[1], 0):.3f})"
+        text = f"{what} cost{_s(e.noun)} nothing worth naming ({_at_most(e.effect, e.ci, gap)})"
         if e.reached < NEARLY_ALL:
-            text += f"; this was tried for {100 * e.reached:.0f} % of the change"
+            text += f"; this was tried for {percent(e.reached)} of the change"
     elif e.rivals:
         others = _listed([e.name, *e.rivals])
         text = (
@@ -71,7 +62,7 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
         )
     elif e.reached < LEAST_REACHED:
         text = (
-            f"{what} could be imitated only to {100 * max(e.reached, 0):.0f} %, so its cost is not known; source "
+            f"{what} could be imitated only to {percent(max(e.reached, 0))}, so its cost is not known; source "
             "samples with the full change would decide"
         )
     else:
@@ -82,11 +73,11 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
         else:
             decide = f"about {_rounded(e.needed)} source samples would"
         text = (
-            f"{what} cost{_s(e.noun)} between {e.ci[0]:+.3f} and {e.ci[1]:+.3f} nats, which does not decide whether "
-            f"that is worth naming (above {gap.worth:.3f}); {decide}"
+            f"{what} cost{_s(e.noun)} between {signed(e.ci[0])} and {with_unit(e.ci[1], gap.unit, signed)}, which does "
+            f"not decide whether that is worth naming (above {number(gap.worth)}); {decide}"
         )
     if e.clipped is not None and e.clipped > 0.05:
-        text += f" ({100 * e.clipped:.0f} % of the values left their range and were cut)"
+        text += f" ({percent(e.clipped)} of the values left their range and were cut)"
     return text + "."
 
 
@@ -113,41 +104,44 @@ def observed_sentence(name: str, shift: Shift, correlation: float, ci: Interval)
     )
     return (
         f"{_capital(name)} differs ({values(shift)}); inside the target it {tie} (partial correlation "
-        f"{correlation:+.2f}, {ci[0]:+.2f} to {ci[1]:+.2f}). It cannot be changed on its own, so this is no proof."
+        f"{signed(correlation)}, {signed(ci[0])} to {signed(ci[1])}). It cannot be changed on its own, so this is no "
+        "proof."
     )
 
 
 def class_mix_sentence(verdict: Verdict, effect: float, ci: Interval, accuracy_effect: float, gap: Gap) -> str:
     """The changed class proportions."""
     if verdict == "harmful":
-        return f"The changed mix of classes costs {_lost(100 * accuracy_effect, gap)} ({effect:+.2f} nats)."
+        cost = with_unit(effect, gap.unit, signed)
+        return f"The changed mix of classes costs {_lost(100 * accuracy_effect, gap)} ({cost})."
     if verdict == "harmless":
-        most = max(ci[1], 0)
-        return f"The mix of classes changed, and costs nothing worth naming ({effect:+.3f} nats, at most {most:.3f})."
-    return f"The mix of classes changed and costs between {ci[0]:+.3f} and {ci[1]:+.3f} nats, which does not decide."
+        return f"The mix of classes changed, and costs nothing worth naming ({_at_most(effect, ci, gap)})."
+    most = with_unit(ci[1], gap.unit, signed)
+    return f"The mix of classes changed and costs between {signed(ci[0])} and {most}, which does not decide."
 
 
 def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) -> str:
     """The rest of the loss that no factor explains."""
-    percent = f"{100 * share:.0f} % ({100 * ci[0]:.0f} to {100 * ci[1]:.0f})"
+    part = f"{percent(share)} ({percent(ci[0])} to {percent(ci[1])})"
     if large and ci[0] == ci[1]:  # no change was fitted at all
         return f"Nothing of the loss is explained by any of the {factors} factors measured; look at the grid."
     if large:
-        return f"Most of the loss, {percent}, is explained by none of the {factors} factors measured; look at the grid."
+        return f"Most of the loss, {part}, is explained by none of the {factors} factors measured; look at the grid."
     if ci[1] < 0:
-        return f"The changes together cost more than the target lost (by {-100 * share:.0f} %)."
+        return f"The changes together cost more than the target lost (by {percent(-share)})."
     if ci[0] <= 0:
-        return f"No part of the loss is clearly left unexplained: {percent}."
-    return f"{percent} of the loss is left unexplained."
+        return f"No part of the loss is clearly left unexplained: {part}."
+    return f"{part} of the loss is left unexplained."
 
 
 def together_sentence(names: Sequence[str], value: float, ci: Interval, gap: Gap) -> str:
     """Several changes of which none is harmful beyond doubt, all together surely are; "" where they are not."""
     if len(names) < 2 or ci[0] <= gap.worth:
         return ""
-    part = f", {100 * value / gap.loss:.0f} % of the loss" if gap.loss else ""
+    part = f", {percent(value / gap.loss)} of the loss" if gap.loss else ""
     return (
-        f"{_capital(_listed(list(names)))} together cost {value:.2f} nats ({ci[0]:.2f} to {ci[1]:.2f}{part}), and none "
+        f"{_capital(_listed(list(names)))} together cost {with_unit(value, gap.unit)} "
+        f"({number(ci[0])} to {number(ci[1])}{part}), and none "
         "of them alone does so beyond doubt: treat them as one cause."
     )
 
@@ -163,7 +157,8 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
         shifted = (
             f" {_capital(names)} changed, and cost{'s' if len(harmless) == 1 else ''} nothing." if harmless else ""
         )
-        return f"The target is not worse than the source ({gap.loss:+.3f} nats): there is no loss to explain.{shifted}"
+        rise = with_unit(gap.stated_loss, gap.unit, signed)
+        return f"The target is not worse than the source ({rise}): there is no loss to explain.{shifted}"
     if rest_is_large:
         return " ".join([rest, *(c.sentence for c in harmful[:1])])
     if harmful:
@@ -198,7 +193,7 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> RemedyR
         )
     limits = [
         f"{c.factor} is safe {'up' if c.shift.target > c.shift.source else 'down'} to "
-        f"{number(c.safe_until)} {c.shift.unit}".rstrip()
+        f"{with_unit(c.safe_until, c.shift.unit)}"
         for c in harmful
         if c.safe_until is not None and c.shift is not None
     ]
@@ -212,11 +207,32 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> RemedyR
 
 
 def _lost(points: float, gap: Gap) -> str:
-    if gap.points is None or gap.points < 0.5:
+    """What a change costs, in points that were measured on the trial's samples, beside what the target lost."""
+    lost = gap.stated_points
+    if gap.points is None or lost is None or gap.points < 0.5 or lost < 0.5:
         return f"{_points(points)} of accuracy"
+    if gap.stands_on_other_samples:  # their points do not add up to the stated ones; their shares do
+        if points > gap.points + 0.5:
+            return f"all of the {_points(lost)} of accuracy lost"
+        return f"{percent(points / gap.points)} of the {_points(lost)} of accuracy lost"
     if points > gap.points + 0.5:  # another change brings some of it back, or ours is not quite what happened
-        return f"{_points(points)} of accuracy alone (the target lost {gap.points:.0f})"
-    return f"{points:.0f} of the {gap.points:.0f} points of accuracy lost"
+        return f"{_points(points)} of accuracy alone (the target lost {lost:.0f})"
+    return f"{points:.0f} of the {lost:.0f} points of accuracy lost"
+
+
+def _at_most(effect: float, ci: Interval, gap: Gap) -> str:
+    return f"{with_unit(effect, gap.unit, signed)}, at most {number(max(ci[1], 0))}"
+
+
+def interaction_sentence(
+    names: tuple[str, str], extra: float, both: float, alone: tuple[float, float], unit: str
+) -> str:
+    """Two changes that cost more or less together than the sum of both."""
+    word = "more" if extra > 0 else "less"
+    return (
+        f"{names[0]} and {names[1]} together cost {with_unit(abs(extra), unit)} {word} than the sum of both "
+        f"({number(both)} against {number(alone[0])} and {number(alone[1])})."
+    )
 
 
 def _rounded(count: int) -> str:

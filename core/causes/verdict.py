@@ -19,20 +19,49 @@ CLEAR_MOVE = 0.25
 
 
 @dataclass(frozen=True)
+class DomainGap:
+    """How much worse the target is on the samples that the results state accuracy and loss of; see `Gap`."""
+
+    loss: float | None
+    points: float | None
+
+
+@dataclass(frozen=True)
 class Gap:
     """How much worse the target is; None where it has no labels.
 
     Attributes:
-        loss: rise of the mean loss from source to target, nats.
+        loss: rise of the mean loss from source to target, on the trial's samples.
         loss_ci: its interval.
-        points: fall of the accuracy, in points.
+        points: fall of the accuracy, in points, on the trial's samples.
         worth: smallest rise of the loss worth naming.
+        unit: of the loss.
+        domains: the same on the samples that the results state; None where they are the trial's.
     """
 
     loss: float | None
     loss_ci: Interval | None
     points: float | None
     worth: float
+    unit: str = "nats"
+    domains: DomainGap | None = None
+
+    @property
+    def stated_loss(self) -> float | None:
+        """The rise of the loss as the results state it: sentences say no other."""
+        return self.domains.loss if self.domains else self.loss
+
+    @property
+    def stated_points(self) -> float | None:
+        """The fall of the accuracy as the results state it, in points."""
+        return self.domains.points if self.domains else self.points
+
+    @property
+    def stands_on_other_samples(self) -> bool:
+        """Whether the trial's own fall of the accuracy is clearly not the stated one: then costs are said as shares."""
+        if self.points is None or self.stated_points is None:
+            return False
+        return abs(self.points - self.stated_points) >= max(1.0, 0.1 * abs(self.stated_points))
 
     @property
     def worse(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from shiftlens.core.remedy.controls import AS_IN_TARGET, RANDOM
 from shiftlens.core.remedy.measure import AS_IT_IS
+from shiftlens.core.results.numbers import percent
 from shiftlens.core.results.results import MeasuredRemedy
 
 DOES = {
@@ -50,24 +51,20 @@ def _sentence(row: MeasuredRemedy, begun: MeasuredRemedy, rows: Sequence[Measure
     assert begun.target is not None
     assert begun.source is not None
     if row.name == AS_IT_IS:
-        return f"As it is, the classifier is right on {_percent(begun.target)} of the held-out target samples."
+        return f"As it is, the classifier is right on {percent(begun.target, 1)} of the held-out target samples."
     if row.coverage is not None:
         return (
-            f"Used only where it can be trusted, the classifier takes {_percent(row.coverage)} of the target and is "
-            f"right on {_percent(row.target)} of that, instead of {_percent(begun.target)} of all."
+            f"Used only where it can be trusted, the classifier takes {percent(row.coverage, 1)} of the target and is "
+            f"right on {percent(row.target, 1)} of that, instead of {percent(begun.target, 1)} of all."
         )
     if row.samples not in ("", AS_IN_TARGET):
-        return f"The same effort with {row.samples} samples: {_percent(row.target)} on the target."
+        return f"The same effort with {row.samples} samples: {percent(row.target, 1)} on the target."
     what = DOES.get(row.name, f"The remedy {row.name}")
-    source = f"source accuracy {_percent(begun.source)} → {_percent(row.source)}"
+    source = f"source accuracy {percent(begun.source, 1)} → {percent(row.source, 1)}"
     if not _helps(row, begun):
-        return f"{what} does not help: {_percent(begun.target)} → {_percent(row.target)} on the target; {source}."
-    text = f"{what} brings {_percent(begun.target)} back to {_percent(row.target)}"
+        return f"{what} does not help: {percent(begun.target, 1)} → {percent(row.target, 1)} on the target; {source}."
+    text = f"{what} brings {percent(begun.target, 1)} back to {percent(row.target, 1)}"
     random = next((r for r in rows if r.name == row.name and r.samples == RANDOM and r.target is not None), None)
     if random is not None and random.target is not None:
-        text += f"; the same effort with random changes: {_percent(random.target)}"
+        text += f"; the same effort with random changes: {percent(random.target, 1)}"
     return f"{text}; {source}."
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

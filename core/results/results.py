@@ -86,7 +86,7 @@ class Cause(Record):
     verdict: Literal["harmful", "harmless", "unclear", "unchanged"] = Field(
         description="harmful, harmless, unclear or unchanged"
     )
-    effect: float | None = Field(description="rise of the mean loss, nats, when this factor alone is moved")
+    effect: float | None = Field(description="rise of the mean loss when this factor alone is moved")
     ci: Interval | None = Field(None, description="95 % interval of the effect")
     samples: int | None = Field(None, description="source samples that the effect was measured on")
     accuracy_effect: float | None = Field(None, description="fall of the accuracy by this change alone")
@@ -125,7 +125,7 @@ class TrialSize(Record):
     available: int = Field(description="source samples that could be drawn")
     drawn: int = Field(description="samples that the change which needed most was measured on")
     most: int = Field(description="samples that the settings and the data allow")
-    wanted: float = Field(description="half-width of an effect's interval that is enough, nats")
+    wanted: float = Field(description="half-width of an effect's interval that is enough, in the unit of the loss")
     widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
     reached: bool = Field(description="whether all intervals are as narrow as wanted")
 

@@ -207,6 +207,13 @@ class Context:
         assert isinstance(component, Loss)
         return component.needs_labels
 
+    @property
+    def loss_unit(self) -> str:
+        """Unit of the loss in use."""
+        component = self.settings.loss.component
+        assert isinstance(component, Loss)
+        return component.unit
+
     def label_free_losses(self) -> list[str]:
         """Names of the losses that need no labels."""
         offered = (offer.component for offer in self.host.offers(Loss))

@@ -1,12 +1,26 @@
-"""Numbers as a person reads them: few digits, real minus signs, spaces that do not break."""
+"""Words of the page; its numbers are those of the sentences, `shiftlens.core.results.numbers`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-UNKNOWN = "–"
-THIN = "\u202f"  # narrow no-break space, between a number and its unit
+from shiftlens.core.results.numbers import THIN, UNKNOWN, interval, number, percent, points, signed, with_unit
+
+__all__ = [
+    "THIN",
+    "TITLES",
+    "UNKNOWN",
+    "VERDICTS",
+    "count",
+    "factor_title",
+    "interval",
+    "listed",
+    "number",
+    "percent",
+    "points",
+    "signed",
+    "with_unit",
+]
 
 VERDICTS = ("harmful", "unclear", "harmless", "unchanged")  # in the order in which they are told
 TITLES = {
@@ -20,60 +34,6 @@ TITLES = {
 def factor_title(factor: str, columns: Sequence[str] = ()) -> str:
     """How a person calls a factor: "stroke thickness"; a column of a table keeps its name."""
     return factor if factor in columns else TITLES.get(factor, factor.replace("-", " "))
-
-
-def number(value: float | None) -> str:
-    """Three significant digits at most, thousands separated: ``0.034``, ``3.1``, ``1,250``."""
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    size = abs(value)
-    if size == 0:
-        return "0"
-    if size >= 100:
-        text = f"{size:,.0f}"
-    elif size >= 10:
-        text = f"{size:.1f}"
-    elif size >= 0.1:
-        text = f"{size:.2f}"
-    elif size >= 0.0005:
-        text = f"{size:.3f}".rstrip("0")
-    else:
-        return "0"
-    return f"−{text}" if value < 0 else text
-
-
-def signed(value: float | None) -> str:
-    """A number with its sign, also where it is positive."""
-    text = number(value)
-    return f"+{text}" if value is not None and value > 0 and text not in ("0", UNKNOWN) else text
-
-
-def with_unit(value: float | None, unit: str) -> str:
-    """``3.1 px``; the number alone where there is no unit."""
-    return f"{number(value)}{THIN}{unit}" if unit else number(value)
-
-
-def percent(value: float | None, digits: int = 0) -> str:
-    """A fraction as a percentage: ``0.942`` becomes ``94 %``."""
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    text = f"{abs(value) * 100:.{digits}f}"
-    negative = value < 0 and float(text) != 0
-    return f"{'−' if negative else ''}{text}{THIN}%"
-
-
-def points(value: float | None) -> str:
-    """A difference of two fractions in percentage points: ``0.243`` becomes ``24.3 points``."""
-    if value is None or not math.isfinite(value):
-        return UNKNOWN
-    text = f"{abs(value) * 100:.1f}"
-    sign = "−" if value < 0 and text != "0.0" else ""
-    return f"{sign}{text} {'point' if text == '1.0' else 'points'}"
-
-
-def interval(ci: Sequence[float] | None, say: Callable[[float], str] = number) -> str:
-    """``" (0.44 to 0.54)"`` to stand behind a value, or nothing where there is no interval."""
-    return "" if ci is None else f" ({say(ci[0])} to {say(ci[1])})"
 
 
 def count(value: int, singular: str) -> str:

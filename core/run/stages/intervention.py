@@ -14,6 +14,7 @@ from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid.fidelity import fidelity
 from shiftlens.core.grid.intervention import InterventionGrid, Sides, changed, intervention_grid, sides_of
 from shiftlens.core.grid.intervention_samples import Space, samples_to_show
+from shiftlens.core.results.numbers import percent
 from shiftlens.core.results.results import (
     Intervention,
     InterventionAxis,
@@ -240,7 +241,7 @@ def _sentence(grids: list[InterventionGrid], sides: Sides, looked_at: int, flipp
     if sides.down:
         there = np.mean([grid.measured[-1, 0] for grid in grids])
         told.append(f"{'going down,' if told else 'Going down, the mean loss goes'} from {start:.2f} to {there:.2f}")
-    share = f"{100 * flipped / looked_at:.0f} %" if looked_at else "none"
+    share = percent(flipped / looked_at) if looked_at else "none"
     return (
         f"{'; '.join(told)} ({len(grids)} samples, picked to show the finding). At its usual strength the whole shift "
         f"changes the answer on {share} of {looked_at} source samples that the classifier had right."

@@ -14,13 +14,14 @@ from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.find_causes import CausesFound, find_causes
 from shiftlens.core.causes.plan_file import plan_as_values, plan_of_values
 from shiftlens.core.causes.request import CauseRequest
+from shiftlens.core.causes.verdict import DomainGap
 from shiftlens.core.config.settings import Choice
 from shiftlens.core.config.yaml_file import read_yaml_file
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.files import write_text
 from shiftlens.core.host.kinds import Factor
-from shiftlens.core.run.context import TRIAL_FIELDS, Context, Outcome, Stage
+from shiftlens.core.run.context import DOMAINS, TRIAL_FIELDS, Context, Outcome, Stage
 
 logger = logging.getLogger("shiftlens")
 
@@ -97,8 +98,22 @@ def work(context: Context) -> Outcome:
         seed=context.general.seed,
         progress=context.progress,
         label_free=not context.loss_needs_labels,
+        loss_unit=context.loss_unit,
+        domain_gap=_domain_gap(context),
     )
     return _written(context, find_causes(request), left_out)
+
+
+def _domain_gap(context: Context) -> DomainGap:
+    """What the target lost, as results.json states it: the trial's samples may be others."""
+    source, target = (context.facts("score")[role] for role in DOMAINS)
+
+    def between(figure: str) -> float | None:
+        ends = source[figure], target[figure]
+        return None if None in ends else float(ends[1] - ends[0])
+
+    fall = between("accuracy")
+    return DomainGap(between("loss"), None if fall is None else -100 * fall)
 
 
 def _source_rows(context: Context) -> IntArray:
