@@ -163,7 +163,7 @@ def _of_series(x: FloatArray) -> Floats:
 def _places(series: FloatArray) -> list[FloatArray]:
     """``(n, T)``: energy in eight parts of the length, and the times and frequencies that part it.
 
-    Without them a delay, and a resampling, move too little to be told from chance.
+    Without them a delay, and a resampling, move too little to be distinguished from chance.
     """
     power = np.square(series - np.median(series, axis=1, keepdims=True))
     parts = np.array_split(np.arange(series.shape[1]), min(8, series.shape[1]))

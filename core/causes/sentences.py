@@ -1,4 +1,4 @@
-"""The sentences that tell the findings, in words a manager understands."""
+"""The sentences that state the findings, in words a manager understands."""
 
 from __future__ import annotations
 
@@ -162,11 +162,11 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
     if rest_is_large:
         return " ".join([rest, *(c.sentence for c in harmful[:1])])
     if harmful:
-        told = [c.sentence for c in harmful[:2]]
+        said = [c.sentence for c in harmful[:2]]
         if harmless:
             names = _listed([c.factor for c in harmless[:3]])
-            told.append(f"{_capital(names)} changed too, and cost{'s' if len(harmless) == 1 else ''} nothing.")
-        return " ".join(told)
+            said.append(f"{_capital(names)} changed too, and cost{'s' if len(harmless) == 1 else ''} nothing.")
+        return " ".join(said)
     if unclear:
         return together or f"The evidence does not decide. {unclear[0].sentence}"
     if gap.loss is None:

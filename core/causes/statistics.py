@@ -75,7 +75,7 @@ def centre(values: Floats, period: float | None = None) -> float:
 
 
 def natural(angle: float, values: Floats, period: float | None) -> float:
-    """A circular mean, told in the range that the measured values themselves use: [-period/2, period/2) or [0, period).
+    """A circular mean, in the range that the measured values themselves use: [-period/2, period/2) or [0, period).
 
     Unchanged without a period.
     """

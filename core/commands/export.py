@@ -73,20 +73,20 @@ def export_run(run: Run, delivery: Delivery, out: Path, host: Host, progress: Pr
         bundle.mkdir()
         laid_out.mkdir()
         copied(run.bundle, bundle)
-        told: dict[str, Any] = {"classifier": "float32"}
+        precision: dict[str, Any] = {"classifier": "float32"}
         context = Context(Settings.parse(run.settings, run.base, host), host, run)
         if delivery.classifier is not None:
             _mended(context, bundle, delivery.classifier)
         if delivery.precision == "int8":
-            told = _quantised(context, bundle, delivery.most_accuracy_lost, progress)
-        described(bundle, precision=told, fidelity=run.results.fidelity.model_dump())
+            precision = _quantised(context, bundle, delivery.most_accuracy_lost, progress)
+        described(bundle, precision=precision, fidelity=run.results.fidelity.model_dump())
         try:
             worker(bundle, laid_out)
         except ShiftlensError:
             raise
         except (Exception, SystemExit) as error:
             raise PluginError(f'the target "{delivery.target}" failed: {type(error).__name__}: {error}') from error
-    return told
+    return precision
 
 
 def _check_finished(run: Run) -> None:

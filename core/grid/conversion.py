@@ -14,7 +14,7 @@ from shiftlens.core.results.results import Cause, FactorGap
 
 NOT_WORTH = 0.25  # of a factor's spread over source samples; a smaller gap is too small to speak of its closed share
 
-WIDER = 0.5  # of the gap, from which it is told that a gap grew, or that the conversion went past the source
+WIDER = 0.5  # of the gap, from which a warning says that a gap grew, or that the conversion went past the source
 
 
 def factor_gaps(

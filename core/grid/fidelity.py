@@ -124,10 +124,10 @@ def plain_realism(cells: Floats, real: Floats, row: IntArray) -> dict[str, float
         row: ``(n,)`` the row of the grid that each cell stands in.
     """
     scale = real.std(0)
-    told = scale > 1e-9 * np.maximum(1.0, np.abs(real.mean(0)))  # what never varies has no unit
-    if len(real) < FEWEST or not told.any():
+    varies = scale > 1e-9 * np.maximum(1.0, np.abs(real.mean(0)))  # what never varies has no unit
+    if len(real) < FEWEST or not varies.any():
         return {}
-    cells, real = cells[:, told] / scale[told], real[:, told] / scale[told]
+    cells, real = cells[:, varies] / scale[varies], real[:, varies] / scale[varies]
     near = _nearest(cells, real) <= np.quantile(_nearest(real, real, others=True), USUAL)
     return {
         "plain_near": float(near.mean()),
