@@ -18,6 +18,7 @@ from smallfactors import Level, Spread, active, two_channels
 from shiftlens.core.causes import estimates, statistics
 from shiftlens.core.causes.changes import Change
 from shiftlens.core.causes.estimates import CLASS_MIX, Effects, Estimate, Measured, Sensitivity
+from shiftlens.core.causes.experiment import costless
 from shiftlens.core.causes.find_causes import find_causes
 from shiftlens.core.causes.outcomes import Outcomes, Rig, measure_coalitions, measure_dose
 from shiftlens.core.causes.policy import TrialSettings
@@ -225,6 +226,25 @@ def test_a_dose_curve_is_the_formulas():
             assert found.again(i, place)[0].mean() == pytest.approx(a[place] + given_, abs=1e-6)
     assert found.reached == pytest.approx(1, abs=1e-6)
     assert found.clipped == pytest.approx((a >= 0.2).mean() / 3, abs=1e-6)  # one channel of three goes over the top
+
+
+@pytest.mark.parametrize(("labelled", "label_free", "cheap"), [
+    (True, False, True),
+    (False, True, True),
+    (False, False, False),
+])  # fmt: skip
+def test_a_first_look_holds_a_cost_against_the_gap_wherever_that_is_known(labelled, label_free, cheap):
+    """The change costs 0.06 and the target lost 1: next to nothing beside a gap, and above 0.02 where none is known."""
+    x, labels = samples(100)
+    score, _ = formula(a_costs=0.2)
+    before = score(x, labels)
+    worse = scores(before.loss + 1.0, np.ones(len(x), dtype=bool), labels)
+    request = CauseRequest(
+        source=x, source_labels=labels, source_scores=before, target=x, target_labels=labels if labelled else None,
+        target_scores=worse, factors=[FIRST], score=score, sample_kind="image", classes=["0", "1"],
+        settings=TrialSettings(), seed=0, label_free=label_free,
+    )  # fmt: skip
+    assert costless(request, Change(FIRST, 0.3)) == cheap
 
 
 def test_sets_of_changes_are_made_one_after_the_other_on_the_same_samples():
