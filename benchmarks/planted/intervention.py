@@ -31,8 +31,8 @@ from benchmarks.planted.scenarios import (
 )
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import Plan
-from shiftlens.core.causes.distance import Matcher
-from shiftlens.core.causes.outcomes import Score
+from shiftlens.core.causes.distance import Matcher, ToMatch
+from shiftlens.core.causes.outcomes import Rig, Score
 from shiftlens.core.causes.policy import TrialSettings
 from shiftlens.core.causes.search import fit_changes
 from shiftlens.core.causes.statistics import percentile_interval
@@ -145,7 +145,7 @@ def run_case(case: Case, quick: bool, classifiers: Path, train: Train | None) ->
     source, target, strength, before = _planted(case, quick)
     labels = before[1]
     matched = MATCHED_QUICKLY if quick else TrialSettings().matching_samples
-    matcher = Matcher(source, labels[0], target, labels[1], planted_factors(case), "image", matched, case.seed)
+    matcher = Matcher(ToMatch(source, labels[0], target, labels[1], planted_factors(case), "image", matched, case.seed))
     plan = fit_changes(matcher, case.seed)
     scores = score(source, labels[0]), score(target, labels[1])
     truth = _truth(case, source, labels[0], strength, score)
@@ -155,7 +155,8 @@ def run_case(case: Case, quick: bool, classifiers: Path, train: Train | None) ->
     whole = changed(plan, source, {change.name: np.ones(len(source)) for change in plan}, case.seed)
     shown = samples_to_show(scores[0], score(whole, labels[0]), bool(sides.down), QUICKLY_SHOWN if quick else SHOWN)
     grids = [
-        intervention_grid(plan, sides, source[i], int(labels[0][i]), score, SIDE, SIDE, case.seed) for i in shown.places
+        intervention_grid(Rig(source[[i]], labels[0][[i]], score, case.seed), plan, sides, SIDE, SIDE)
+        for i in shown.places
     ]
     ruler, usual = Ruler.of(case, rounded(source[shown.places])), strength.mean(0)
     down = ruler.read(np.stack([grid.cells[-1, 0] for grid in grids])) / usual

@@ -121,7 +121,7 @@ class Causes:
 
 
 @dataclass(frozen=True)
-class Step:
+class SliderCell:
     """One position of a slider."""
 
     picture: Picture
@@ -141,7 +141,7 @@ class SliderView:
     number: int
     name: str
     verdict: str
-    steps: tuple[Step, ...]
+    steps: tuple[SliderCell, ...]
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class GridView:
 
 
 @dataclass(frozen=True)
-class Scale:
+class LossSteps:
     """The colours of the losses, and what they are losses of."""
 
     ends: tuple[str, str, str]
@@ -415,7 +415,7 @@ class Page:
     remedy: RemedyView | None
     converter: ConverterView | None
     grid: GridView | None
-    scale: Scale
+    scale: LossSteps
     trust: Trust
     training: tuple[TrainingCurves, ...]
     provenance: tuple[tuple[str, str], ...]

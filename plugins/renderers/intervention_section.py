@@ -10,8 +10,8 @@ from shiftlens.plugins.renderers.context import (
     InterventionView,
     RowView,
     SampleView,
+    SliderCell,
     SliderView,
-    Step,
     TryIt,
 )
 from shiftlens.plugins.renderers.gallery import Gallery
@@ -33,7 +33,7 @@ def tryit_section(results: Results, gallery: Gallery) -> TryIt | None:
         cause = causes.get(slider.factor)
         unit, name = cause.shift.unit if cause and cause.shift else "", factor_title(slider.factor, results.columns)
         steps = tuple(
-            Step(
+            SliderCell(
                 picture=picture,
                 part=percent(step.part),
                 value="" if step.value is None else with_unit(step.value, unit),

@@ -14,7 +14,7 @@ from shiftlens.core.results.results import Results
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.answer_section import answer_section, remedy_section
 from shiftlens.plugins.renderers.causes_section import causes_section
-from shiftlens.plugins.renderers.context import Page, Scale, TrainingCurves
+from shiftlens.plugins.renderers.context import LossSteps, Page, TrainingCurves
 from shiftlens.plugins.renderers.converter_section import converter_section
 from shiftlens.plugins.renderers.gallery import Gallery
 from shiftlens.plugins.renderers.grid_section import grid_section
@@ -44,7 +44,7 @@ def page_of(report: Report, most_pairs: int, style: Markup, script: Markup, poli
         remedy=remedy_section(results),
         converter=converter_section(results, grid),
         grid=grid,
-        scale=Scale(
+        scale=LossSteps(
             ends=(number(scale.loss(0.0)), number(scale.loss(0.5)), number(scale.loss(1.0))),
             levels=charts.LEVELS,
             loss_name=results.loss_name,
