@@ -31,6 +31,10 @@ class TrainingError(ShiftlensError):
     """Training that cannot start or must stop: too few samples, values that are not finite."""
 
 
+class NoPairError(InputError):
+    """No two samples can be shown as a pair; the verdicts need none, so a run goes on without its grid."""
+
+
 class BundleError(InputError):
     """A bundle that is incomplete, altered, foreign, or of another format version."""
 

@@ -27,8 +27,8 @@ CLASSES_KEYS = ("shiftlens.classes", "names", "classes", "class_names", "labels"
 """Metadata under which exporters note the class names."""
 LIKELY = re.compile(r"prob|logit|score|softmax|class|pred|output|dense", re.IGNORECASE)
 UNLIKELY = re.compile(r"embed|feature|hidden|pool|aux|attention|label$", re.IGNORECASE)
+MOST_NAMES = 100_000
 MOST_METADATA = 2_000_000  # characters of one metadata entry that are looked at
-TRAINED_ON = ("ai.onnx.preview.training", "ai.onnx.training")
 
 
 @dataclass(frozen=True)
@@ -271,6 +271,39 @@ def _classes_in_metadata(model: Any) -> tuple[str, ...] | None:
     return None
 
 
+BESIDE = (
+    "{stem}.names", "{stem}.txt", "{stem}.labels", "{stem}_labels.txt", "{stem}-labels.txt", "{stem}_classes.txt",
+    "{stem}.json", "labels.txt", "classes.txt", "class_names.txt", "classnames.txt", "names.txt", "labels.json",
+    "classes.json", "class_names.json", "class_to_idx.json", "class_indices.json", "id2label.json", "config.json",
+    "labels.yaml", "classes.yaml",
+)  # fmt: skip
+"""Files in which people and tools keep the class names beside a model; ``{stem}`` is the model's name."""
+
+
+def names_beside(path: Path) -> dict[str, tuple[str, ...]]:
+    """The class names that files beside a model hold, by the files' names."""
+    found = {}
+    for form in BESIDE:
+        file = path.with_name(form.format(stem=path.stem))
+        try:
+            text = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
+        except (OSError, UnicodeDecodeError):
+            continue
+        names = _lines_of(text) if file.suffix in (".txt", ".names", ".labels") else names_in(text)
+        if text and names:
+            found[file.name] = names
+    return found
+
+
+def _lines_of(text: str) -> tuple[str, ...] | None:
+    """A name on each line, perhaps behind its number."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    numbered = [re.fullmatch(rf"{place}\s*[:,;\t ]\s*(.+)", line) for place, line in enumerate(lines)]
+    if lines and all(numbered):
+        lines = [match[1].strip() for match in numbered if match]
+    return tuple(lines) if 2 <= len(lines) <= MOST_NAMES and len(set(lines)) == len(lines) else None
+
+
 def names_in(text: str) -> tuple[str, ...] | None:
     """Class names in JSON or YAML: a list, ``{0: cat, 1: dog}``, or ``{cat: 0, dog: 1}``; None for anything else."""
     if len(text) > MOST_METADATA:
@@ -288,6 +321,9 @@ def names_in(text: str) -> tuple[str, ...] | None:
 def names_of(value: Any) -> tuple[str, ...] | None:
     """As `names_in`, of a value that is read already."""
     if isinstance(value, dict):
+        inner = next((value[key] for key in CLASSES_KEYS if isinstance(value.get(key), dict | list)), None)
+        value = inner if inner is not None else value
+    if isinstance(value, dict) and value:
         if all(isinstance(v, int) and not isinstance(v, bool) for v in value.values()):  # class_to_idx
             value = {number: name for name, number in value.items()}
         numbered = {str(key): name for key, name in value.items()}

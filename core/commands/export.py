@@ -130,8 +130,9 @@ def _mended(context: Context, bundle: Path, name: str) -> None:
 
 
 def _example(context: Context) -> tuple[FloatArray, int]:
-    """The first pair ``(2, *sample)`` and its class, to check a new grid with."""
-    pair = context.run.arrays["pairs"][0]
+    """The first pair ``(2, *sample)`` and its class, to check a new grid with; any two samples where there is none."""
+    arrays = context.run.arrays
+    pair = arrays["pairs"][0] if "pairs" in arrays else (0, 0)
     samples = np.concatenate([context.domain(r).batch(np.array([i])) for r, i in zip(DOMAINS, pair, strict=True)])
     return samples, int(context.generator_labels("source")[pair[0]])
 

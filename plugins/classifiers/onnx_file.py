@@ -19,7 +19,7 @@ from shiftlens.core.data.scoring import read_outputs
 from shiftlens.core.errors import ClassifierError, InputError
 from shiftlens.core.host.kinds import ProvidedClassifier, UnderstoodClassifier
 from shiftlens.core.job import Job
-from shiftlens.export.found_onnx import FoundOnnx, external_files, look, with_one_input
+from shiftlens.export.found_onnx import FoundOnnx, external_files, look, names_beside, with_one_input
 from shiftlens.export.session import Session
 from shiftlens.export.wrap_onnx import PARITY, wrap
 from shiftlens.plugins.classifiers.brought import BroughtSettings, check_normalise, normalised, outputs_of
@@ -58,7 +58,8 @@ class OnnxFile:
         """The file, and those that hold its weights."""
         path = self.settings.path
         try:
-            return [path, *external_files(path)] if path.is_file() else [path]
+            beside = [path.with_name(name) for name in names_beside(path)]
+            return [path, *external_files(path), *beside] if path.is_file() else [path]
         except ClassifierError:  # told when it is opened
             return [path]
 
@@ -72,7 +73,7 @@ class OnnxFile:
         for step in decided.steps:
             logger.info("%s: %s", name, step)
         path, notes = settings.path, list(decided.notes)
-        if settings.normalise is not None or len(self.files()) > 1 or not _is_in_form(found, decided):
+        if settings.normalise is not None or external_files(settings.path) or not _is_in_form(found, decided):
             path = job.folder / "classifier.onnx"
             self._write(found, decided, path)
         try:
@@ -84,11 +85,12 @@ class OnnxFile:
         together = outputs_of(name, lambda x: session.run(**{entry: x})[result], x)
         self._check_same(together, decided, source, name)
         notes += _company(found, name, lambda x: session.run(**{entry: x})[result], x, together)
+        classes, told = _classes(settings, found, source, decided.reference.shape[1])
         return ProvidedClassifier(
             onnx=path,
             output=settings.output if settings.output in READINGS else "auto",
-            classes=settings.classes or found.classes,
-            notes=tuple(notes),
+            classes=classes,
+            notes=(*notes, *told),
         )
 
     def understood(self) -> UnderstoodClassifier:
@@ -123,7 +125,7 @@ class OnnxFile:
             layout=layout,
             output=output,
             reading=settings.output if settings.output in READINGS[1:] else reading,
-            classes=settings.classes or found.classes,
+            classes=settings.classes or found.classes or next(iter(names_beside(settings.path).values()), None),
             count=count,
             batch=batch,
             notes=tuple(notes),
@@ -164,6 +166,31 @@ class OnnxFile:
                 f"{name} gives other answers when it is run in the form that the analysis needs (they differ by "
                 f"{off:.2g}); export it with float32 (N, *sample) in and (N, classes) out"
             )
+
+
+def _classes(
+    settings: Settings, found: FoundOnnx, source: Domain, count: int
+) -> tuple[tuple[str, ...] | None, list[str]]:
+    """The class names in the order of the outputs: as set, or as the file or one beside it says where that fits.
+
+    Names that the source's labels do not know are left aside, and said: labels that are numbers stand for themselves.
+    """
+    if settings.classes is not None:
+        return settings.classes, []
+    known = {str(label) for label in source.labels} if source.labels is not None else set[str]()
+    told = []
+    said = {"the file": found.classes} if found.classes else {}
+    for where, names in {**said, **names_beside(settings.path)}.items():
+        if names is None or len(names) != count:
+            continue
+        if known <= set(names):
+            beside = where != "the file"
+            return names, [f"The class names and their order are those of {where} beside the model."] if beside else []
+        told.append(
+            f"The class names of {where} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}) are not the "
+            "labels of the source and are not used; name the outputs in their order as classifier.classes."
+        )
+    return None, told
 
 
 def _is_in_form(found: FoundOnnx, decided: Decided) -> bool:

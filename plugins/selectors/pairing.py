@@ -11,7 +11,7 @@ from pydantic import Field
 
 from shiftlens.core.arrays import BoolArray, IntArray
 from shiftlens.core.data.scoring import UNLABELLED, Scores
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import NoPairError
 from shiftlens.core.host.kinds import Candidates, ComponentSettings, Pair
 
 
@@ -48,9 +48,9 @@ def best_first(pairs: list[Pair], candidates: Candidates) -> list[Pair]:
     return sorted(pairs, key=lambda p: candidates.source.loss[p.source] - candidates.target.loss[p.target])
 
 
-def no_pair(source: IntArray, target: IntArray, same_class: bool) -> InputError:
+def no_pair(source: IntArray, target: IntArray, same_class: bool) -> NoPairError:
     """The error for samples on both sides that cannot be paired."""
     reason = ", but no two of one class; set selector.same_class to false, or loosen" if same_class else "; loosen"
-    return InputError(
+    return NoPairError(
         f"{len(source)} source and {len(target)} target samples fit the selector's settings{reason} its other settings"
     )

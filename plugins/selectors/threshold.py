@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from shiftlens.core.arrays import IntArray
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import NoPairError
 from shiftlens.core.host.kinds import Candidates, Pair, Selector
 from shiftlens.plugins.selectors.pairing import PairSettings, best_first, classes_of, no_pair, preferring, wrong
 
@@ -75,7 +75,7 @@ class Threshold:
         threshold = self.settings.threshold
         small, large = np.flatnonzero(source <= threshold), np.flatnonzero(target >= threshold)
         if not len(small) or not len(large):
-            raise InputError(
+            raise NoPairError(
                 f"selector.threshold is {threshold:g}: {len(small)} source samples lie at or below it (their smallest "
                 f"loss is {source.min():.3g}) and {len(large)} target samples at or above it (their largest is "
                 f"{target.max():.3g}); set a threshold between, or a quantile"

@@ -67,6 +67,7 @@ def work(context: Context) -> Outcome:
             *trial["warnings"],
             *remarks,
             *_axis_remarks(generator),
+            *([f"There is no grid: {grid['why_none']}. The verdicts need none."] if grid["why_none"] else []),
         ],
         classes=model["classes"],
         samples=Samples(**data["samples"]),
@@ -128,6 +129,8 @@ def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[
     causes = [Cause(**found) for found in trial["causes"]]
     factors = _shifted(context, causes)
     arrays = context.run.arrays
+    if "cells" not in arrays:
+        return causes, [], []
     cells, given_back = np.asarray(arrays["cells"]), np.asarray(arrays["given-back"])
     if not factors:
         return causes, [], [[] for _ in cells]
@@ -184,6 +187,8 @@ def _converter(context: Context) -> ConverterResult | None:
 
 def _pairs(context: Context, moves: list[list[PairMove]]) -> list[PairResult]:
     arrays = context.run.arrays
+    if "cells" not in arrays:
+        return []
     figures, cells = np.asarray(arrays["cell-figures"]), arrays["cells"]  # (pairs, losses, features[, *sample])
     pairs = np.asarray(arrays["pairs"])
     found = [_pair(context, int(s), int(t), figures[i], cells[i]) for i, (s, t) in enumerate(pairs)]

@@ -5,6 +5,7 @@ From here on numpy and ONNX Runtime do all the work; torch is not imported.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -13,12 +14,12 @@ import numpy as np
 from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray
 from shiftlens.core.causes.sample_statistics import broad_measures
 from shiftlens.core.data.scoring import Scores, join, score_batch
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import NoPairError
 from shiftlens.core.grid.calibration import calibrate
 from shiftlens.core.grid.fidelity import axis_leak, fidelity, fidelity_of_grids, leak, plain_realism, realism
 from shiftlens.core.grid.interpolate import GridNetworks, GridShape, PairGrid, grid_of_pair
 from shiftlens.core.host.kinds import SOURCE, Candidates, Pair
-from shiftlens.core.results.results import Leak, Realism
+from shiftlens.core.results.results import Fidelity, Leak, Realism
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 
 CELL_FIELDS = np.dtype(
@@ -31,14 +32,22 @@ CELL_FIELDS = np.dtype(
         ("reached", "?"),
     ]
 )
+logger = logging.getLogger("shiftlens")
+
+ARRAYS = ("pairs", "cells", "given-back", "series", "cell-figures")
 GIVEN_BACK = 500  # samples of each domain that are decoded again, for plain statistics to compare the cells with
 LOOKED_AT = 2000  # samples of each domain, and rows of the trial, by which leak and realism are measured
 
 
 def work(context: Context) -> Outcome:
-    pairs, skipped = _select(context), 0
-    if context.settings.converter is not None:
-        pairs, skipped = _convertible(context, pairs)
+    for name in ARRAYS:  # of an earlier run that found pairs
+        (context.run.arrays.folder / f"{name}.npy").unlink(missing_ok=True)
+    try:
+        pairs, skipped = _select(context), 0
+        if context.settings.converter is not None:
+            pairs, skipped = _convertible(context, pairs)
+    except NoPairError as error:
+        return _without_pairs(context, str(error))
     grids = []
     for number, pair in enumerate(pairs):
         grids.append(_grid(context, pair))
@@ -64,8 +73,25 @@ def work(context: Context) -> Outcome:
         "reached": float(figures["reached"][generated].mean()),
         "providers": context.bundle.providers,
         "skipped": skipped,
+        "why_none": "",
     }
     return Outcome(outputs, facts)
+
+
+def _without_pairs(context: Context, why: str) -> Outcome:
+    """No grid: the verdicts, which need none, stand by themselves."""
+    logger.warning("the report comes without a grid: %s", why)
+    facts: dict[str, Any] = {
+        "fidelity": Fidelity(spearman=None, pearson=None, cells=0).model_dump(),
+        "leak": _leak(context).model_dump(),
+        "realism": None,
+        "second_opinion": None,
+        "reached": None,
+        "providers": context.bundle.providers,
+        "skipped": 0,
+        "why_none": why,
+    }
+    return Outcome(facts=facts)
 
 
 def _select(context: Context) -> list[Pair]:
@@ -80,7 +106,7 @@ def _select(context: Context) -> list[Pair]:
     rng = np.random.default_rng(context.general.seed)
     pairs: list[Pair] = context.settings.selector.build()(Candidates(scores["source"], scores["target"], encode), rng)
     if not pairs:
-        raise InputError(
+        raise NoPairError(
             f'the selector "{context.settings.selector.name}" found no pair; loosen its settings '
             f"(`shiftlens plugins show {context.settings.selector.name}`)"
         )
@@ -96,7 +122,7 @@ def _convertible(context: Context, pairs: list[Pair]) -> tuple[list[Pair], int]:
         if loss_after < loss:
             kept.append(Pair(place, place))
     if not kept:
-        raise InputError(
+        raise NoPairError(
             f"the style converter brings down the loss of none of the {len(places)} target samples picked; train it "
             "for more steps, choose another, or set converter to null"
         )

@@ -56,6 +56,18 @@ def test_the_demo_finds_the_planted_cause(demo_run):
     assert results.headline
 
 
+def test_where_no_pair_can_be_shown_the_report_comes_without_a_grid(demo_run, again):
+    again.run.path.joinpath("report.html").unlink()
+    settings = load_settings(
+        demo_run.config, Host(), [*demo_run.overrides, "selector={name: threshold, threshold: 1e6}"]
+    )
+    results = run(settings, again.run.path).results
+    assert results.pairs == []
+    assert {c.factor: c.verdict for c in results.causes} == {c.factor: c.verdict for c in demo_run.run.results.causes}
+    assert any(warning.startswith("There is no grid: selector.threshold is 1e+06") for warning in results.warnings)
+    assert "There is no grid" in again.run.path.joinpath("report.html").read_text(encoding="utf-8")
+
+
 def test_the_intervention_grid_shows_the_finding_on_real_samples(demo_run):
     found, arrays = demo_run.run.results.intervention, demo_run.run.arrays
     assert (found.right.words, found.down.words) == ("harmless: hue", "harmful: stroke-thickness")

@@ -87,6 +87,9 @@ def test_class_names_come_out_of_the_file(name, tmp_path, source):
     if name.startswith("scikit"):
         pytest.importorskip("skl2onnx")
     path = KINDS[name](tmp_path / "model.onnx")
+    if name.startswith("scikit"):
+        named = np.array([f"digit {label}" for label in source.labels])
+        source = Domain(source.stored, source.sample_shape, source.kind, named)
     provided = provide(path, source, tmp_path, layout="auto")
     assert provided.classes in (tuple(f"digit {i}" for i in range(10)), tuple("0123456789"))
 
@@ -181,3 +184,29 @@ def test_inspect_shows_what_was_understood(tmp_path):
     text = CliRunner().invoke(cli, ["inspect", str(path)]).output
     assert "channels-last" in text
     assert str(Path(path.name)) in text
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("labels.txt", "\n".join("9876543210")),
+        ("classes.txt", "\n".join(f"{i} {name}" for i, name in enumerate("9876543210"))),
+        ("model.json", json.dumps(list("9876543210"))),
+        ("class_to_idx.json", json.dumps({name: i for i, name in enumerate("9876543210")})),
+        ("config.json", json.dumps({"model_type": "vit", "id2label": dict(enumerate("9876543210"))})),
+    ],
+)
+def test_class_names_in_a_file_beside_the_model(tmp_path, source, name, text):
+    path = KINDS["plain"](tmp_path / "model.onnx")
+    (tmp_path / name).write_text(text)
+    provided = provide(path, source, tmp_path)
+    assert provided.classes == tuple("9876543210")
+    assert name in provided.notes[0]
+
+
+def test_class_names_that_are_not_the_labels_are_left_aside(tmp_path, source):
+    path = KINDS["plain"](tmp_path / "model.onnx")
+    (tmp_path / "labels.txt").write_text("\n".join(f"thing {i}" for i in range(10)))
+    provided = provide(path, source, tmp_path)
+    assert provided.classes is None
+    assert "thing 0" in provided.notes[0]
