@@ -15,6 +15,9 @@ from shiftlens.plugins.readers.table import LABELS
 
 MOST_CLASSES = 200
 DOMAINS = re.compile(r"split|set|subset|fold|domain|part|period|phase|source|site|batch|env|environment|group", re.I)
+LIKELY_LABEL = re.compile(
+    r"label|class|target|outcome|diagnos|species|variety|categor|survived|churn|default|fraud|quality|result", re.I
+)
 SOURCES = re.compile(r"train|source|before|old|ref|reference|a|0|1", re.I)
 
 
@@ -41,9 +44,10 @@ def propose(source: Path, target: Path, cells_of: Callable[[Path], Cells]) -> Pr
         _part(ours, here, there, notes, questions)
     label = _label(ours, here, there, notes, questions)
     label_there = _label_there(theirs, label, ours, there, notes)
-    values = [name for name in ours.columns if name != label and name not in here.get("where", {})]
+    taken = {label, *here.get("where", {})}
+    values = [name for name in ours.columns if name not in taken and not INDEX.fullmatch(name)]
     shared = [name for name in values if name in theirs.columns and name != label_there]
-    lost = [name for name in values if name not in theirs.columns and not INDEX.fullmatch(name)]
+    lost = [name for name in values if name not in theirs.columns]
     strange = [
         name
         for name in theirs.columns
@@ -86,7 +90,9 @@ def _label(
                 return name
     names = [name for name in cells.columns if not INDEX.fullmatch(name)]
     ends = ([names[0]] if cells.headerless else []) + [names[-1], names[0]] if names else []
-    for name in dict.fromkeys([*ends, *names]):
+    telling = sorted(names, key=lambda name: LIKELY_LABEL.search(name) is None)
+    telling = telling[: sum(LIKELY_LABEL.search(name) is not None for name in names)]
+    for name in dict.fromkeys([*telling, *ends, *names]):
         if _like_classes(cells.columns[name], cells.rows):
             here["label"] = there["label"] = name
             question = f"is {name} the column of labels? It holds {len(set(cells.columns[name]))} different values"

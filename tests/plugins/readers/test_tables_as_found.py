@@ -195,3 +195,16 @@ def test_a_header_of_many_columns_is_read_in_one_pass(tmp_path: Path) -> None:
     path.write_text("\n".join([",".join([*names, "label"]), *(",".join(["1"] * 100_000 + [k]) for k in "xy")]))
     reader = HOST.find(Reader, "csv")
     assert reader.build(reader.settings(path=path))(tmp_path).sample_shape == (100_000,)
+
+
+def test_an_unusual_label_is_asked_about_and_the_likelier_name_goes_first(tmp_path: Path) -> None:
+    def cell(name: str, row: int, value: str) -> str:
+        return ("benign", "malignant")[row % 2] if name == "diagnosis" else value
+
+    path = table(
+        tmp_path / "a.csv", cell, ["diagnosis", "income", "score", "member"], "diagnosis", smoker=lambda r: r % 2
+    )
+    raw, here, _ = analysed(tmp_path, path, path)
+    assert raw["source"]["label"] == "diagnosis"
+    assert set(here.labels.tolist()) == {"benign", "malignant"}
+    assert "is diagnosis the column of labels?" in (tmp_path / "an" / "analysis.yaml").read_text()
