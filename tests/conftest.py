@@ -65,8 +65,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
 def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
     """The whole pipeline on the demo's real digits, with short training and few pairs.
 
-    It is run once in a test session. Each process of the session has a copy of the run directory, which its tests may
-    run into again, as long as the results stay as they are.
+    It is run once in a test session. Each process of the session has a copy, into whose run directory its tests
+    may run again, as long as the results stay as they are.
     """
     from shiftlens.core.data.demo import write_demo
 
@@ -75,6 +75,6 @@ def demo_run(tmp_path_factory: pytest.TempPathFactory) -> DemoRun:
         shiftlens.run(settings, folder / "run")
 
     made = made_once(tmp_path_factory, "demo", make)
-    run = tmp_path_factory.mktemp("demo-run") / "run"
-    shutil.copytree(made / "run", run)
-    return DemoRun(made / "analysis.yaml", shiftlens.load_run(run))
+    folder = tmp_path_factory.mktemp("demo-run") / "demo"
+    shutil.copytree(made, folder)  # the data too: a run directory below its settings is moved with them
+    return DemoRun(folder / "analysis.yaml", shiftlens.load_run(folder / "run"))

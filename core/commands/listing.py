@@ -185,6 +185,8 @@ def _example(offer: Offer) -> str:
         return yaml.safe_dump({component.kind: values}, sort_keys=False).rstrip()
     if component.kind == "target":
         return f"shiftlens export RUN --target {component.name} --out DIR"
+    if component.kind == "remedy":
+        return yaml.safe_dump({"remedy": {"measure": [values]}}, sort_keys=False).rstrip()
     return yaml.safe_dump({SLOTS_OF_MANY[component.kind]: [values]}, sort_keys=False).rstrip()
 
 

@@ -32,7 +32,7 @@ class Settings(ComponentSettings):
 
 
 @dataclass(frozen=True)
-class Step:
+class WayBack:
     """How one change is taken back.
 
     Attributes:
@@ -74,7 +74,7 @@ def restoration(data: RemedyData, settings: Settings, seed: int) -> Callable[[Fl
     source = data.source.batch(np.sort(rng.permutation(len(data.source))[: settings.samples]))
     names = [change.name for change in data.plan]
     own = individual_parts(names, len(source), seed)
-    steps: list[Step] = []
+    steps: list[WayBack] = []
     for place in range(len(data.plan) - 1, -1, -1):
         before = apply(data.plan[:place], source, own, seed)  # what this change was made on
         step = _step(data.plan[place], before, x, settings.levels, seed)
@@ -89,15 +89,15 @@ def restoration(data: RemedyData, settings: Settings, seed: int) -> Callable[[Fl
     return restore
 
 
-def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, seed: int) -> Step:
+def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, seed: int) -> WayBack:
     """The table of one change, from samples without and with it."""
     factor = change.factor
     goal, measured = factor.measure(before), factor.measure(after)
     goal, measured = goal[np.isfinite(goal)], measured[np.isfinite(measured)]
     if not len(goal) or not len(measured):
-        return Step(change, np.zeros(1), np.full(1, -change.offset), seed)
+        return WayBack(change, np.zeros(1), np.full(1, -change.offset), seed)
     if factor.period:  # no value is the smallest of a circle: everything is turned back alike
-        return Step(change, np.array([centre(measured, factor.period)]), np.full(1, -change.offset), seed)
+        return WayBack(change, np.array([centre(measured, factor.period)]), np.full(1, -change.offset), seed)
     at = np.linspace(0, 1, levels)
     value, move = np.quantile(measured, at), np.quantile(goal, at) - np.quantile(measured, at)
     # What lies inside the source's own range stays as it is: there the classifier is good without help.
@@ -106,4 +106,4 @@ def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, se
     outside = value > end if risen else value < end
     value, move = np.append(value[outside], end), np.append(move[outside], 0.0)
     order = np.argsort(value, kind="stable")
-    return Step(change, value[order], move[order], seed)
+    return WayBack(change, value[order], move[order], seed)

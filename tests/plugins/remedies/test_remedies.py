@@ -18,7 +18,7 @@ from shiftlens.core.causes.augmentation import augmented
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.host.kinds import SampleSet
 from shiftlens.core.remedy.controls import unchanged
-from shiftlens.core.testing.remedy import Contrast, opened
+from shiftlens.core.testing.remedy import LinearContrast, opened
 from shiftlens.export.head import Head
 from shiftlens.export.session import Session
 
@@ -59,8 +59,8 @@ def write(path: Path, ending: str = "gemm") -> Path:
 def data(tmp_path) -> RemedyData:
     """Source 600 to 1,100; target the same sort of digits with a third of the contrast."""
     x, y = digits()
-    factor = Factor(name="contrast", summary="contrast", build=lambda settings: Contrast())
-    change = Change(ActiveFactor("contrast", factor, Contrast()), -0.25, 0.0, 0.02)
+    factor = Factor(name="contrast", summary="contrast", build=lambda settings: LinearContrast())
+    change = Change(ActiveFactor("contrast", factor, LinearContrast()), -0.25, 0.0, 0.02)
     faint = augmented((change,), x[1100:1400], 5)
     predict = opened(write(tmp_path / "given.onnx"))
     return RemedyData(
@@ -144,7 +144,7 @@ def test_selective_use_accepts_what_the_classifier_gets_right(data, tmp_path):
     assert right(data.predict, faint[taken], y[taken]) > right(data.predict, faint[~taken], y[~taken]) + 0.1
     ((low, high),) = mended.facts["ranges"].values()
     assert high is None
-    assert np.array_equal(Contrast().measure(faint) >= low, taken)
+    assert np.array_equal(LinearContrast().measure(faint) >= low, taken)
 
 
 COMMAND = """
