@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shiftlens.core.host.host.kinds import TrainingData
+from shiftlens.core.host.kinds import TrainingData
 from training import BATCH, LATENT, demo_data, seconds, train
 
 from shiftlens.core.learning.devices import pick_device, seeded
