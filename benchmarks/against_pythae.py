@@ -21,9 +21,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from shiftlens.core.host.kinds import TrainingData
 from training import BATCH, LATENT, demo_data, seconds, train
 
+from shiftlens.core.host.kinds import TrainingData
 from shiftlens.core.learning.devices import pick_device, seeded
 from shiftlens.plugins.generators import shiftlens_generators
 from shiftlens.plugins.generators.blocks import decoder_network, encoder_network
