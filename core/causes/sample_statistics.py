@@ -7,7 +7,7 @@ is fitted by the factors' own measures alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +16,8 @@ from scipy import fft
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 
+RINGS = ((1e-6, 0.06), (0.06, 0.12), (0.12, 0.2), (0.2, 0.3), (0.3, 0.75))
+"""Of spatial frequency, in waves per pixel."""
 SHORTEST = 3
 """Pixels a side that second differences take."""
 
@@ -38,8 +40,45 @@ def _of_images(x: FloatArray) -> Floats:
     missing = [(0, max(0, SHORTEST - length)) for length in x.shape[2:]]
     if any(after for _, after in missing):  # differences need neighbours; repeated ends add none that were not there
         x = np.pad(x, ((0, 0), (0, 0), *missing), mode="edge")
-    count, channels, height, width = x.shape
     luma = _luma(x)
+    spread, centred = luma.std((1, 2)), luma - luma.mean((1, 2), keepdims=True)
+    columns = [*_light_and_colour(x, luma), *_edges(luma, spread), *_bands(centred, RINGS), *_place(luma)]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def coarse_measures(x: FloatArray) -> Floats:
+    """``(n, k)`` of images ``(n, C, H, W)``: what `broad_measures` says of light, colour, coarse shapes and place."""
+
+    def measured(rows: slice) -> Floats:
+        luma = _luma(x[rows])
+        centred = luma - luma.mean((1, 2), keepdims=True)
+        columns = [*_light_and_colour(x[rows], luma), *_bands(centred, RINGS[:2]), *_place(luma)]
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    return np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
+
+
+def fine_measures(x: FloatArray) -> Floats:
+    """``(n, k)`` of images ``(n, C, H, W)``: what `broad_measures` says of fine structure, edges and frequencies."""
+
+    def measured(rows: slice) -> Floats:
+        luma = _luma(x[rows])
+        columns = _edges(luma, luma.std((1, 2))) + _bands(luma - luma.mean((1, 2), keepdims=True), RINGS)
+        return np.stack(columns, axis=1).astype(np.float64)
+
+    return np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
+
+
+def _luma(x: FloatArray) -> FloatArray:
+    """``(n, C, H, W)`` to ``(n, H, W)``."""
+    channels = x.shape[1]
+    weights = np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
+    return np.tensordot(x, weights.astype(np.float32), axes=([1], [0]))
+
+
+def _light_and_colour(x: FloatArray, luma: FloatArray) -> list[FloatArray]:
+    """Mean, spread and levels of light; of three channels also strength and direction of the colours."""
+    count, channels = x.shape[:2]
     flat = luma.reshape(count, -1)
     mean, spread = flat.mean(1), flat.std(1)
     columns = [mean, spread, *np.quantile(flat[:, ::2], [0.05, 0.25, 0.5, 0.75, 0.95], axis=1)]
@@ -56,29 +95,7 @@ def _of_images(x: FloatArray) -> Floats:
         columns += [red_green.mean((1, 2)), yellow_blue.mean((1, 2)), red_green.std((1, 2)), yellow_blue.std((1, 2))]
         weight = chroma + 1e-3
         columns += [(channel * weight).sum((1, 2)) / weight.sum((1, 2)) for channel in (red, green, blue)]
-    columns += _edges(luma, spread)
-    columns += _bands(luma - mean[:, None, None], height, width)
-    columns += _place(luma, height, width)
-    return np.stack(columns, axis=1).astype(np.float64)
-
-
-def fine_measures(x: FloatArray) -> Floats:
-    """``(n, k)`` of images ``(n, C, H, W)``: what `broad_measures` says of fine structure, edges and frequencies."""
-
-    def measured(rows: slice) -> Floats:
-        luma = _luma(x[rows])
-        columns = _edges(luma, luma.std((1, 2)))
-        columns += _bands(luma - luma.mean((1, 2), keepdims=True), *luma.shape[1:])
-        return np.stack(columns, axis=1).astype(np.float64)
-
-    return np.concatenate(in_parts(measured, parts_of(len(x), rows_per_part(x.shape[1:]))))
-
-
-def _luma(x: FloatArray) -> FloatArray:
-    """``(n, C, H, W)`` to ``(n, H, W)``."""
-    channels = x.shape[1]
-    weights = np.array([0.299, 0.587, 0.114]) if channels == 3 else np.full(channels, 1 / channels)
-    return np.tensordot(x, weights.astype(np.float32), axes=([1], [0]))
+    return columns
 
 
 def _edges(luma: FloatArray, spread: FloatArray) -> list[FloatArray]:
@@ -101,25 +118,28 @@ def _edges(luma: FloatArray, spread: FloatArray) -> list[FloatArray]:
     return columns
 
 
-def _bands(centred: FloatArray, height: int, width: int) -> list[FloatArray]:
-    """Log power in five rings of spatial frequency, and the balance between the two diagonals."""
+def _bands(centred: FloatArray, rings: Sequence[tuple[float, float]]) -> list[FloatArray]:
+    """Log power in rings of spatial frequency, and the balance between the diagonals up to 0.3 or the last ring."""
+    height, width = centred.shape[1:]
     spectrum = fft.rfft2(centred)  # (n, H, W // 2 + 1)
     power = (spectrum.real**2 + spectrum.imag**2) / (height * width)
     fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
     radius = np.hypot(fy, fx)
     columns = []
-    for low, high in ((1e-6, 0.06), (0.06, 0.12), (0.12, 0.2), (0.2, 0.3), (0.3, 0.75)):
+    for low, high in rings:
         ring = (radius >= low) & (radius < high)
         if ring.any():
             columns.append(np.log(power[:, ring].mean(1) + 1e-5))
-    rising, falling = (fy * fx > 0) & (radius < 0.3), (fy * fx < 0) & (radius < 0.3)
+    most = min(0.3, rings[-1][1])
+    rising, falling = (fy * fx > 0) & (radius < most), (fy * fx < 0) & (radius < most)
     if rising.any():
         columns.append(np.log((power[:, rising].mean(1) + 1e-5) / (power[:, falling].mean(1) + 1e-5)))
     return [column.astype(np.float32) for column in columns]
 
 
-def _place(luma: FloatArray, height: int, width: int) -> list[FloatArray]:
+def _place(luma: FloatArray) -> list[FloatArray]:
     """Where the light differs from the border's: centre, extent and tilt of that mass, its share of the area."""
+    height, width = luma.shape[1:]
     border = np.concatenate([luma[:, 0], luma[:, -1], luma[:, :, 0], luma[:, :, -1]], axis=1)
     mass = np.abs(luma - np.median(border, axis=1)[:, None, None])
     total = mass.sum((1, 2)) + 1e-3

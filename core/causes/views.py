@@ -6,6 +6,8 @@ single pixels (noise, compression, how steep edges are) does not: averaging take
 *view*: an area-averaged copy of the whole and, at its right, a crop of the middle at full size. Every change is made
 on both.
 
+Of the copy only coarse measures count: a copy that is enlarged loses detail which the original would have shown.
+
 A factor tells by `Factor.size` where it is read: on the copy, or for ``"full"`` on the crop. All strengths are in the
 unit that the measure has at full size: pixels are counted in pixels of the original. What a change of single pixels
 does to the copy is measured beforehand, on some samples that are changed at full size and then averaged.
@@ -20,8 +22,9 @@ from functools import cache
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
-from shiftlens.core.causes.changes import ActiveFactor, Plan
-from shiftlens.core.causes.sample_statistics import broad_measures, fine_measures
+from shiftlens.core.causes.changes import ActiveFactor, FactorFault, Plan
+from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
+from shiftlens.core.causes.sample_statistics import broad_measures, coarse_measures, fine_measures
 from shiftlens.core.causes.statistics import wrapped
 from shiftlens.core.data.samples import LazySamples
 
@@ -51,6 +54,14 @@ class ViewLayout:
     def size(self) -> tuple[int, int]:
         """``(h, w)`` of the copy."""
         return round(self.height * self.part), round(self.width * self.part)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Top, left, bottom and right of the crop, as shares of the original's sides."""
+        top, left = (self.height - SIDE) // 2, (self.width - SIDE) // 2
+        return (
+            top / self.height, left / self.width, (top + SIDE) / self.height, (left + SIDE) / self.width
+        )  # fmt: skip
 
     def copy(self, view: FloatArray) -> FloatArray:
         """``(n, C, h, w)`` of a view."""
@@ -120,9 +131,32 @@ class ViewedFactor(ActiveFactor):
         if self.description.size == "full":
             return self.layout.joined(shift(copy, self.on_copy(delta), rng), shift(crop, delta, rng))
         delta = delta * self.scale
-        return self.layout.joined(
-            shift(copy, delta, rng), crop if self.description.size == "whole" else shift(crop, delta, rng)
-        )
+        if self.description.size == "any":
+            return self.layout.joined(shift(copy, delta, rng), shift(crop, delta, rng))
+        if not hasattr(self.worker, "shift_cut"):
+            return self.layout.joined(shift(copy, delta, rng), crop)
+        return self.layout.joined(*self._shift_cut(copy, crop, delta, rng))
+
+    def _shift_cut(
+        self, copy: FloatArray, crop: FloatArray, delta: Floats, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """Both by the worker's own rule, in parts, checked as `ActiveFactor.shift` does."""
+        parts = parts_of(len(copy), rows_per_part(copy.shape[1:]))
+        chance = dict(zip((part.start for part in parts), rng.spawn(len(parts)), strict=True))
+
+        def shifted(rows: slice) -> tuple[FloatArray, FloatArray]:
+            try:
+                changed = self.worker.shift_cut(  # type: ignore[attr-defined]
+                    copy[rows], crop[rows], self.layout.box, delta[rows], chance[rows.start]
+                )
+            except Exception as error:
+                raise FactorFault(self.name, f"its shift_cut raised {error!r}") from error
+            if [part.shape for part in changed] != [copy[rows].shape, crop[rows].shape]:
+                raise FactorFault(self.name, f"its shift_cut gave shapes {[part.shape for part in changed]}")
+            return changed[0], changed[1]
+
+        made = in_parts(shifted, parts)
+        return np.concatenate([part[0] for part in made]), np.concatenate([part[1] for part in made])
 
 
 @dataclass(frozen=True)
@@ -161,7 +195,7 @@ def sight_of(kind: str, sample_shape: tuple[int, ...]) -> Sight:
     layout = ViewLayout(*sample_shape[1:])
 
     def broad(view: FloatArray) -> Floats:
-        return np.concatenate([broad_measures(kind, layout.copy(view)), fine_measures(layout.crop(view))], axis=1)
+        return np.concatenate([coarse_measures(layout.copy(view)), fine_measures(layout.crop(view))], axis=1)
 
     return Sight(layout.of, broad, layout)
 

@@ -446,6 +446,10 @@ class FactorWorker(Protocol):
     - ``refuses(x) -> str``: why this factor makes no sense for such samples; an empty string where it does.
 
     It is asked for some samples at a time, from several threads at once.
+
+    A factor of the size ``"whole"`` may offer ``shift_cut(x, cut, box, delta, rng) -> (x, cut)``: beside the images a
+    part of each, cut out at the place ``box`` (top, left, bottom, right, as shares of the sides) and with more pixels,
+    is changed as the same part of the whole is. Without it such parts stay as they are.
     """
 
     def measure(self, x: FloatArray) -> Floats: ...

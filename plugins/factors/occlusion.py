@@ -14,7 +14,36 @@ from shiftlens.plugins.factors import pixels
 WINDOW = 3  # px
 SMALLEST = 16  # px of the shorter side
 SAME = 2.5 / 255  # values this close count as the same
+Box = tuple[float, float, float, float]
+"""Top, left, bottom and right of a part, as shares of the image's sides."""
+
 MOST = 0.6  # share of an image that is covered at most
+
+
+class Patches:
+    """A rectangle at a random place for each of ``count`` images, of any area."""
+
+    def __init__(self, count: int, sides: tuple[int, ...], rng: np.random.Generator) -> None:
+        self.sides = sides
+        self.turn = np.exp(rng.uniform(-0.4, 0.4, count))  # height over width
+        self.where = rng.random((2, count))
+
+    def mask(self, area: Floats, pixels_of: tuple[int, ...] | None = None, box: Box = (0, 0, 1, 1)) -> pixels.Mask:
+        """``(N, H, W)`` which pixels are covered, where the rectangles cover the share ``area`` ``(N,)``.
+
+        ``pixels_of`` and ``box``: of a part of the images, its sides in px and where it lies.
+        """
+        height, width = self.sides
+        tall = np.minimum(np.rint(height * np.sqrt(area * self.turn)), height)
+        broad = np.minimum(np.rint(area * height * width / np.maximum(tall, 1)), width)
+        covered = []
+        for place, length, side, first, last, count in zip(
+            self.where, (tall, broad), self.sides, box[:2], box[2:], pixels_of or self.sides, strict=True
+        ):
+            start = np.floor(place * (side - length + 1))[:, None]
+            middles = side * (first + (last - first) * (np.arange(count) + 0.5) / count)
+            covered.append((middles > start) & (middles < start + length[:, None]))
+        return np.asarray(covered[0][:, :, None] & covered[1][:, None])
 
 
 class Occlusion:
@@ -31,29 +60,29 @@ class Occlusion:
         return share(flat(x))
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        count, _, height, width = x.shape
-        turn = np.exp(rng.uniform(-0.4, 0.4, count))  # height over width
-        where = rng.random((2, count))
+        patches, area = self._patches(x, delta, rng)
+        return np.where(patches.mask(area)[:, None], x.mean((2, 3), keepdims=True), x)
+
+    def shift_cut(
+        self, x: FloatArray, cut: FloatArray, box: Box, delta: Floats, rng: np.random.Generator
+    ) -> tuple[FloatArray, FloatArray]:
+        """As `shift`, and the same cover on a part that was cut out of each image; see `FactorWorker`."""
+        patches, area = self._patches(x, delta, rng)
+        colour = x.mean((2, 3), keepdims=True)
+        return (
+            np.where(patches.mask(area)[:, None], colour, x),
+            np.where(patches.mask(area, cut.shape[2:], box)[:, None], colour, cut),
+        )
+
+    def _patches(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> tuple[Patches, Floats]:
+        """Places of the covers, and the share of the area that each covers."""
+        patches = Patches(len(x), x.shape[2:], rng)
         before = flat(x)
         start = share(before)
-
-        def patch(area: Floats) -> pixels.Mask:
-            """``(N, H, W)`` a rectangle that covers the share ``area`` of the image."""
-            tall = np.minimum(np.rint(height * np.sqrt(area * turn)), height)
-            broad = np.minimum(np.rint(area * height * width / np.maximum(tall, 1)), width)
-            first_row, first_column = np.floor(where[0] * (height - tall + 1)), np.floor(where[1] * (width - broad + 1))
-            rows, columns = np.arange(height)[None], np.arange(width)[None]
-            in_rows = (rows >= first_row[:, None]) & (rows < (first_row + tall)[:, None])
-            in_columns = (columns >= first_column[:, None]) & (columns < (first_column + broad)[:, None])
-            return np.asarray(in_rows[:, :, None] & in_columns[:, None])
-
-        def measured(area: Floats) -> Floats:
-            return share(before | patch(area))
-
         limit = np.where(delta > 0, MOST, 0.0)
-        area = pixels.strength_reaching(start + delta, start, limit, measured)
-        colour = x.mean((2, 3), keepdims=True)
-        return np.where(patch(area)[:, None], colour, x)
+        return patches, pixels.strength_reaching(
+            start + delta, start, limit, lambda area: share(before | patches.mask(area))
+        )
 
     def refuses(self, x: FloatArray) -> str:
         if min(x.shape[2:]) < SMALLEST:
@@ -97,6 +126,7 @@ FACTORS: tuple[Factor, ...] = (
         build=lambda settings: Occlusion(),
         unit="of the area",
         span=0.15,
+        size="whole",
         noun=("More covered area", "Less covered area"),
     ),
 )
