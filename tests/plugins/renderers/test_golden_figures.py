@@ -47,6 +47,7 @@ class Case:
 
     def figures(self, text: str) -> list[str]:
         """Numbers in a text, in their order, without those of sentences that are quoted from the results."""
+        text = " ".join(text.split())  # narrow spaces, too: as the sentences below
         for sentence in sorted(_sentences(self.results), key=len, reverse=True):
             text = text.replace(" ".join(sentence.split()), " ")
         return [figure.replace("\u202f", " ").lstrip("#") for figure in FIGURE.findall(text)]
