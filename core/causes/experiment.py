@@ -139,21 +139,39 @@ def _in_rounds(request: CauseRequest, rounds: Rounds, together: Coalition) -> Tr
     reached = min(policy.first, count)
     if len(together) > 1:
         rounds.measure([together], slice(0, reached), own)
-    unsettled = list(sets)
+
+    def known(one: Coalition) -> tuple[Floats, float, float | None]:
+        """What this set costs so far, the doubt that no more samples take away, and what is worth naming."""
+        doubt = [sensitivity[name].error * sensitivity[name].loss for name in sorted(one)]
+        if one == together and len(one) > 1:  # its use is to be held against the gap
+            doubt.append(error)
+        return rounds.rise(one), float(np.linalg.norm(doubt)), request.worth if one in alone else None
+
+    def scored() -> int:
+        """Changed samples so far: those of the dose-response curves, the last of which are also the first round's."""
+        rest = (request.settings.dose_steps - 1) * min(policy.first, count) * len(alone)
+        return rest + sum(len(rounds.full[one].loss) for one in sets)
+
+    unsettled, budget = list(sets), request.settings.budget
     while True:
-        still = []
-        for one in unsettled:
-            doubt = [sensitivity[name].error * sensitivity[name].loss for name in sorted(one)]
-            if one == together and len(one) > 1:  # its use is to be held against the gap
-                doubt.append(error)
-            worth = request.worth if one in alone else None
-            if not _settled(policy, rounds.rise(one), float(np.linalg.norm(doubt)), worth, wanted):
-                still.append(one)
-        if not still or reached == count:
+        unsettled = [one for one in unsettled if not _settled(policy, *known(one), wanted)]
+        if not unsettled or reached == count:
             break
-        unsettled, rows = still, slice(reached, min(2 * reached, count))
+        rows = slice(reached, min(2 * reached, count))
+        if budget is not None:
+            left = max(0, budget - scored())
+            if left < len(unsettled) * (rows.stop - rows.start):  # not enough for all: where a verdict is open
+                unsettled = [one for one in unsettled if _open(*known(one))] or unsettled
+            rows = slice(reached, min(rows.stop, reached + left // len(unsettled)))
+            if rows.stop - rows.start < min(policy.fewest, count - reached):
+                break
         rounds.measure(unsettled, rows, own)
         reached = rows.stop
+    short = {
+        one: min(_wanting(policy, *known(one), wanted), count - len(rounds.full[one].loss))
+        for one in (sets if budget is not None else [])
+        if not _settled(policy, *known(one), wanted) and len(rounds.full[one].loss) < count
+    }
     widths = [
         INTERVAL * float(np.hypot(_error(rounds.rise(one)), sensitivity[name].error * sensitivity[name].loss))
         for one in alone
@@ -162,6 +180,8 @@ def _in_rounds(request: CauseRequest, rounds: Rounds, together: Coalition) -> Tr
     return TrialSize(
         available=len(request.source_samples), drawn=reached if sets else 0, most=count, wanted=wanted,
         reached=not widths or max(widths) <= wanted, widest=max(widths, default=None),
+        scored=scored(), cut_off=sorted(min(one) if len(one) == 1 else "all together" for one in short),
+        more=sum(short.values()) or None,
     )  # fmt: skip
 
 
@@ -175,6 +195,19 @@ def _gap(request: CauseRequest) -> tuple[float, float]:
 
 def _error(values: Floats) -> float:
     return float(values.std() / np.sqrt(len(values)))
+
+
+def _open(rise: Floats, doubt: float, worth: float | None) -> bool:
+    """Whether the interval holds what is worth naming, so that the verdict could become either."""
+    half = INTERVAL * float(np.hypot(_error(rise), doubt))
+    return worth is not None and abs(float(rise.mean()) - worth) < half
+
+
+def _wanting(policy: TrialPolicy, rise: Floats, doubt: float, worth: float | None, wanted: float) -> int:
+    """About how many more samples settle this change."""
+    enough = max(wanted, abs(float(rise.mean()) - worth) / policy.early if worth is not None else 0.0) / INTERVAL
+    error = max(float(np.sqrt(max(enough**2 - doubt**2, 0.0))), policy.drowned * doubt, 1e-9)
+    return max(1, round(len(rise) * ((_error(rise) / error) ** 2 - 1)))
 
 
 def _settled(policy: TrialPolicy, rise: Floats, doubt: float, worth: float | None, wanted: float) -> bool:

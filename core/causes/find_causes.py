@@ -196,6 +196,7 @@ def _judge(
         warnings=[
             *(f"the factor {name} failed and is left out: {reason}" for name, reason in broken.items()),
             *measured.warnings,
+            *_cut_off(measured.trial.size),
             *_warnings(request, causes),
         ],
         strips=np.stack(strips).astype(np.float32) if strips else np.zeros((0, *shape), dtype=np.float32),
@@ -225,6 +226,16 @@ def _causes(request: CauseRequest, measured: _Measured, estimated: _Estimated, s
             found.append(untried_cause(request, factor, shifted, moved, measured.rng))
     rank = {"harmful": 0, "unclear": 1, "harmless": 2, "unchanged": 3}
     return sorted(found, key=lambda c: (rank[c.verdict], -(c.effect or 0.0)))
+
+
+def _cut_off(size: TrialSize) -> list[str]:
+    """What the budget left open, and what more would bring."""
+    if not size.cut_off:
+        return []
+    return [
+        f"trial.budget is spent ({size.scored} changed samples were scored): the effect of "
+        f"{', '.join(size.cut_off)} is less precise than was asked for; about {size.more} more would do"
+    ]
 
 
 def _warnings(request: CauseRequest, causes: Sequence[Cause]) -> list[str]:

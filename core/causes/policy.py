@@ -25,6 +25,12 @@ class TrialSettings(ComponentSettings):
         description="half-width of an effect's interval that is enough, as a part of the loss gap; samples are drawn "
         "until it is reached, the verdict is beyond doubt, or there are no more",
     )
+    budget: int | None = Field(
+        None,
+        ge=1,
+        description="changed samples that the classifier may be asked about before no more are drawn; they go where a "
+        "verdict is open, and it is told what more would bring. Left out: no bound",
+    )
     matching_samples: int = Field(
         250, ge=50, description="samples of each domain that the strengths are fitted on; as many again check the fit"
     )
@@ -164,6 +170,8 @@ class TrialPolicy:
     several times at growing data gives chance several tries (Peto et al. 1976, https://doi.org/10.1038/bjc.1976.220)."""
     drowned: float = 0.5
     """More samples do not help once their error is below this part of the doubt about the change's strength."""
+    fewest: int = 50
+    """Samples for which no round is begun that a budget cuts short."""
     undone: int = 600
     """Target samples on which a change is undone."""
     visible: float = 0.3

@@ -128,6 +128,9 @@ class TrialSize(Record):
     wanted: float = Field(description="half-width of an effect's interval that is enough, in the unit of the loss")
     widest: float | None = Field(description="largest half-width that was reached; None where nothing was tried")
     reached: bool = Field(description="whether all intervals are as narrow as wanted")
+    scored: int | None = Field(None, description="changed samples that the classifier was asked about for that")
+    cut_off: list[str] = Field([], description="what the budget left imprecise: factors, 'all together'")
+    more: int | None = Field(None, description="about how many more scored samples would settle these")
 
 
 class Interaction(Record):

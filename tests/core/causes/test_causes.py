@@ -229,3 +229,21 @@ def test_grid_moves_by_hand():
     assert moves["second"].feature_axis == pytest.approx(1, abs=1e-5)
     assert moves["first"].loss_axis_ci == pytest.approx((1, 1), abs=1e-4)
     assert grid_moves([active("first", Level(0))], cells[:0], given_back[:0]) == {}
+
+
+def test_a_budget_ends_the_drawing_and_tells_what_more_would_bring(world):
+    endless = QUICK.model_copy(update={"samples": 547, "precision": 1e-4, "smallest_effect": 1e-4})
+    target = shifted(world[2], 0.8, 0.5)
+    free = analyse(world, target, settings=endless)
+    assert free.size.drawn == 547
+    assert free.size.cut_off == []
+    tight = analyse(world, target, settings=endless.model_copy(update={"budget": 1}))
+    assert tight.size.drawn == 400
+    assert tight.size.scored < free.size.scored
+    assert set(tight.size.cut_off) <= {*(cause.factor for cause in tight.causes), "all together"}
+    assert 0 < tight.size.more <= 147 * len(tight.size.cut_off)
+    (told,) = (text for text in tight.warnings if "trial.budget" in text)
+    assert f"about {tight.size.more} more" in told
+    some = analyse(world, target, settings=endless.model_copy(update={"budget": tight.size.scored + 130}))
+    assert 400 < some.size.drawn <= 547
+    assert some.size.scored <= tight.size.scored + 130
