@@ -9,9 +9,10 @@ import torch
 from realdata import digits
 
 from shiftlens.core.errors import ExportError
+from shiftlens.export.graphs import OPSET
 from shiftlens.export.parity import check_parity
 from shiftlens.export.session import Session
-from shiftlens.export.to_onnx import OPSET, on_numpy, to_onnx
+from shiftlens.export.to_onnx import on_numpy, to_onnx
 
 
 class Small(torch.nn.Module):
