@@ -105,7 +105,7 @@ def test_the_sentence_names_the_best_and_what_the_same_effort_brings_otherwise(t
         return Remedied(answers((0.89, 0.85 if augment(np.zeros(1), 0) is not None else 0.6)))
 
     rows = with_sentences(tried(tmp_path, learned, learns=True, **{RANDOM: lambda x, seed: None}))
-    sentence = remedy_sentence(rows).replace("\u202f", " ")
+    sentence = remedy_sentence(rows)
     assert f"brings 50.0{THIN}% back to 85.0{THIN}%" in sentence
     assert f"the same effort with random changes: 60.0{THIN}%" in sentence
     assert f"source accuracy 90.0{THIN}% → 89.0{THIN}%" in sentence
