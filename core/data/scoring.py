@@ -73,7 +73,7 @@ def probabilities_of(outputs: AnyArray, output: str, where: str = "the classifie
     if output == "probabilities":
         if len(values) and values.min() < -0.1:
             raise ClassifierError(
-                f"{where} gave {values.min():.3g} as a probability; it gives logits: say so in `output`"
+                f"{where} gave {values.min():.3g} for probabilities; it gives logits: say so in `output`"
             )
         positive = np.maximum(values, 0)  # eight bits may leave a little below zero
     else:

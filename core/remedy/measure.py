@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,11 +69,10 @@ def measure(
     for one in tried:
         for samples, augment in one.learns_from.items():
             answers: list[_Answers] = []
-            file, why_not, seconds, facts = "", "", 0.0, {}
+            file, why_not, facts = "", "", {}
             for number in range(seeds if one.learns else 1):
                 folder = job.folder / f"{one.name}-{samples.replace(' ', '-')}-{number}"
                 folder.mkdir(parents=True, exist_ok=True)
-                started = time.monotonic()
                 try:
                     mended = one.worker(data, augment, replace(job, folder=folder, seed=job.seed + number))
                     answers.append(_asked(mended, held_out))
@@ -86,14 +84,14 @@ def measure(
                 job.progress(done, attempts)
                 if why_not:
                     break
-                seconds, facts = time.monotonic() - started, dict(mended.facts)
+                facts = dict(mended.facts)
                 if number == 0 and mended.onnx is not None and samples in (AS_IN_TARGET, ""):
                     file = keep(one.name, mended.onnx)
             if why_not:
                 rows.append(MeasuredRemedy(name=one.name, samples=samples, why_not=why_not, seeds=0))
                 break  # nor would it fit with other samples
             row = _row(one.name, samples, answers, begun, job.seed)
-            rows.append(row.model_copy(update={"file": file, "seconds": seconds, "facts": facts}))
+            rows.append(row.model_copy(update={"file": file, "facts": facts}))
     return rows
 
 

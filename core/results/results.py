@@ -394,7 +394,6 @@ class MeasuredRemedy(Record):
     recovered_ci: Interval | None = Field(None, description="its interval")
     coverage: float | None = Field(None, description="share of held-out target samples that it accepts; None: all")
     seeds: int = Field(1, description="how often it was done, each time with other chance")
-    seconds: float | None = Field(None, description="that one time took")
     file: str = Field("", description="the mended classifier, a file of the run directory")
     facts: dict[str, Any] = Field(default_factory=dict, description="what the remedy tells of itself")
     why_not: str = Field("", description="why it was not tried")

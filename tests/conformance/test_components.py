@@ -126,6 +126,10 @@ def chosen_pairs(folder: Path) -> dict[str, Any]:
     return {"pairs": [[int(same[np.argmin(among.source.loss[same])]), worst]]}
 
 
+def tracked(folder: Path) -> dict[str, Any]:
+    return {"tracking_uri": f"sqlite:///{folder / 'mlflow.db'}"}
+
+
 def few_steps(folder: Path) -> dict[str, Any]:
     return {"steps": 60}
 
@@ -139,7 +143,7 @@ SETTINGS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "trained": train, "onnx": onnx, "torch-export": torch_export, "torch-script": torch_script,
     "callable": in_python, "indices": chosen_pairs,
     "autoencoder": few_steps, "vae": few_steps, "gan": few_steps, "cyclegan": small_networks,
-    "column": lambda folder: {"column": 2},
+    "column": lambda folder: {"column": 2}, "mlflow": tracked,
 }  # fmt: skip
 OWN: dict[str, Callable[[], Any]] = {name: lambda: spoken(4)[0] for name in ("pitch", "speed", "bandwidth")}
 """The kit's series are curves; these factors are about tones, and are looked at with spoken digits."""

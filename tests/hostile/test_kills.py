@@ -16,6 +16,11 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 KILLS = 9  # in each of six chains: 54
 
 
+def heard():
+    """Hear Ctrl-C, which what a shell starts in the background does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(config, out):
     return subprocess.Popen(
         [sys.executable, "-m", "shiftlens", "run", str(config), "--out", str(out), "--quiet"],
@@ -23,6 +28,7 @@ def start(config, out):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heard,
     )
 
 

@@ -100,6 +100,11 @@ def test_nothing_beside_the_settings_is_taken_for_a_library(tmp_path, classifier
     assert done.returncode == 0, done.stderr
 
 
+def heard():
+    """Hear Ctrl-C, which what a shell starts in the background does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(folder, code):
     """An analysis with a callable, in a process of its own that has begun to call it."""
     config = a_callable(code)(folder)[1]
@@ -110,6 +115,7 @@ def start(folder, code):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=heard,
     )
     while not (folder / "called").exists():
         assert process.poll() is None, process.stderr.read()

@@ -34,16 +34,23 @@ def test_the_demo_ends_with_a_measured_remedy(demo_run):
 @pytest.mark.slow
 def test_what_the_remedies_are_measured_on_is_used_for_no_verdict(demo_run):
     settings = shiftlens.load_settings(demo_run.config, overrides=demo_run.overrides)
-    context = Context(settings, shiftlens.Host(), demo_run.run)
-    kept = context.kept_for_remedies()
-    assert len(kept) == demo_run.run.results.remedy.samples.target
-    assert len(kept) == len(context.domain("target")) // 2
-    assert not np.array_equal(kept, np.arange(len(kept)))
-    # Other values in the kept half change no verdict: the trial reads the other half alone.
     seen: list[np.ndarray] = []
-    target = context.domain("target")
-    context.domains["target"] = replace(target, decode=lambda stored: seen.append(stored) or target.decode(stored))
-    trial.work(context)
+
+    class Watched(Context):
+        """Keeps what is read of the target."""
+
+        def domain(self, role):
+            domain = super().domain(role)
+            if role == "source":
+                return domain
+            return replace(domain, decode=lambda stored: seen.append(stored) or domain.decode(stored))
+
+    context = Watched(settings, shiftlens.Host(), demo_run.run)
+    kept, target = context.kept_for_remedies(), context.domain("target")
+    assert len(kept) == demo_run.run.results.remedy.samples.target
+    assert len(kept) == len(target) // 2
+    assert not np.array_equal(kept, np.arange(len(kept)))
+    trial.work(context)  # it reads the other half alone
     read = np.unique(np.concatenate([rows.reshape(len(rows), -1) for rows in seen]), axis=0)
     held = np.unique(np.asarray(target.stored[kept]).reshape(len(kept), -1), axis=0)
     both = np.unique(np.concatenate([read, held]), axis=0)
