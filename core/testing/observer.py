@@ -17,6 +17,15 @@ from shiftlens.core.testing.rules import Subject, expect, rule
 STAGES = ("data", "classifier", "score", "trial", "generator", "export", "grid", "explain", "render")
 
 
+NAMED = {
+    "source": {"reader": "npz", "path": "source.npz"},
+    "target": {"reader": "npz", "path": "target.npz"},
+    "classifier": {"name": "onnx", "path": "classifier.onnx"},
+    "reports": [{"name": "html"}],
+}
+"""What every settings file of a run names; nothing of it is opened."""
+
+
 @dataclass
 class ObserverSubject(Subject):
     """An observer and a run to follow."""
@@ -28,7 +37,7 @@ class ObserverSubject(Subject):
         run = Run(self.folder())
         of = report()
         write_text(run.path / "results.json", of.results.to_json())
-        write_text(run.path / "settings.yaml", yaml.safe_dump(dict(of.settings)))
+        write_text(run.path / "settings.yaml", yaml.safe_dump({**NAMED, **of.settings}))
         for name, array in of.arrays.items():
             run.arrays.save(name, array)
         return run
