@@ -60,12 +60,24 @@ def _run_command_line(arguments: Sequence[str] | None) -> int:
     except OSError as error:  # a full disk, a folder that may not be written to; log.txt has the traceback
         click.echo(f"error: {error}; mend that, and the same command goes on where it stopped", err=True)
         return WRONG_INPUT
-    except Exception:
+    except Exception as error:
         import traceback
 
+        if _comes_from_an_interruption(error):
+            click.echo(GOES_ON, err=True)
+            return INTERRUPTED
         traceback.print_exc()
         click.echo("this is a fault of shiftlens; log.txt in the run directory tells how far it came", err=True)
         return OUR_FAULT
+
+
+def _comes_from_an_interruption(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: libraries in C that are being imported turn it into one of their own."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _show_strictly(error: ShiftlensError) -> None:

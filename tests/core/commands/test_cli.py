@@ -95,3 +95,17 @@ def test_a_folder_that_may_not_be_written_to_is_told(capsys, demo_run, tmp_path)
     told_ = told(capsys, "run", demo_run.config, "--out", tmp_path / "file" / "run", "--quiet", code=2)
     assert "file" in told_.err
     assert "Traceback" not in told_.err
+
+
+def test_ctrl_c_inside_an_import_is_an_interruption(monkeypatch, capsys):
+    def importing():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stopped:
+            raise SystemError("initialization of a C library failed") from stopped
+
+    monkeypatch.setattr("shiftlens.core.commands.doctor.examine", importing)
+    assert cli._run_command_line(["doctor"]) == 130
+    said = capsys.readouterr()
+    assert "the same command goes on where it stopped" in said.err
+    assert "Traceback" not in said.err
