@@ -39,7 +39,8 @@ def answer_section(results: Results, settings: Mapping[str, Any], gallery: Galle
         light=light_of(results),
         wipe=_wipe(results, gallery, scale),
         remedy=remedy.sentence if remedy else "",
-        command=remedy.command if remedy else "",
+        measured=results.remedy.measured_sentence if results.remedy else "",
+        command=remedy.commands[0] if remedy and remedy.commands else "",
         facts=_facts(results, settings),
     )
 
@@ -133,6 +134,16 @@ def _wipe(results: Results, gallery: Gallery, scale: LossColours) -> Wipe | None
     )
 
 
+REMEDIES = {
+    "as it is": "as it is",
+    "undo": "undo the change before the classifier",
+    "refit-head": "refit the last layer",
+    "retrain": "train again",
+    "use-where": "use it only where it can be trusted",
+}
+"""What a person calls the built-in remedies; a plugin's keep their name."""
+
+
 def remedy_section(results: Results) -> RemedyView | None:
     """None where the results tell nothing to do."""
     remedy = results.remedy
@@ -140,7 +151,7 @@ def remedy_section(results: Results) -> RemedyView | None:
         return None
     rows = tuple(
         RemedyRow(
-            name=row.name,
+            name=REMEDIES.get(row.name, factor_title(row.name)),
             samples=row.samples,
             target=percent(row.target, 1) + interval(row.target_ci, lambda v: percent(v, 1)),
             source=percent(row.source, 1) + interval(row.source_ci, lambda v: percent(v, 1)),
@@ -154,8 +165,13 @@ def remedy_section(results: Results) -> RemedyView | None:
     if remedy.samples is not None:
         on = f"Measured on {remedy.samples.source:,} source and {remedy.samples.target:,} target samples held out."
     # The report lies in the run directory, so that a dot is the run.
-    command = "shiftlens augment . --out more.npz" if remedy.advice == "retrain" else ""
-    return RemedyView(remedy.sentence, remedy.measured_sentence or _not_measured(remedy.why_not), rows, on, command)
+    commands = ["shiftlens augment . --out more.npz"] if remedy.advice == "retrain" else []
+    for row in remedy.measured or ():
+        if row.file and row.recovered is not None and row.recovered > 0:
+            name = row.file.rpartition("classifier-")[2].removesuffix(".onnx")
+            commands.append(f"shiftlens export . --classifier {name} --target directory --out {name}")
+    measured = remedy.measured_sentence or _not_measured(remedy.why_not)
+    return RemedyView(remedy.sentence, measured, rows, on, tuple(commands))
 
 
 def _not_measured(why_not: str) -> str:

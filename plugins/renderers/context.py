@@ -57,6 +57,7 @@ class Answer:
     light: Light
     wipe: Wipe | None
     remedy: str
+    measured: str
     command: str
     facts: tuple[str, ...]
 
@@ -244,7 +245,7 @@ class RemedyView:
     measured: str
     rows: tuple[RemedyRow, ...]
     on: str
-    command: str
+    commands: tuple[str, ...]
 
 
 @dataclass(frozen=True)

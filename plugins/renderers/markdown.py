@@ -33,6 +33,7 @@ def render(report: Report) -> dict[str, bytes]:
     parts += [plain(found.sentence) for found in results.interactions]
     if results.remedy:
         parts += ["## What to do", plain(results.remedy.sentence)]
+        parts += [plain(results.remedy.measured_sentence)] if results.remedy.measured_sentence else []
     if results.converter:
         parts += ["## The style converter", plain(converter_words(results))]
     if results.pairs:
