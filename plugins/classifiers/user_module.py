@@ -38,8 +38,9 @@ def load(module: str, folder: Path) -> ModuleType:
     if _beside(module, folder) is None:
         return importlib.import_module(module)
     if any(_state(file) != state for file, state in _READ.get((module, folder), {}).items()):
-        _unload(folder)
+        _unload(name for name, _ in _own(folder))
         del _READ[module, folder]
+    _unload(_namesakes(folder))
     before = set(sys.modules)
     top, *rest = module.split(".")
     with _searched_last(folder):
@@ -66,9 +67,16 @@ def _own(folder: Path) -> list[tuple[str, Path]]:
     return [(name, Path(file)) for name, file in files if file and file.startswith(inside) and installed not in file]
 
 
-def _unload(folder: Path) -> None:
-    for name, _ in _own(folder):
-        del sys.modules[name]
+def _namesakes(folder: Path) -> list[str]:
+    """Modules that another analysis of this process brought along, where this folder has one of the same name."""
+    noted = {file for (_, other), files in _READ.items() if other != folder for file in files}
+    brought = {name for _, other in _READ if other != folder for name, file in _own(other) if file in noted}
+    return [name for name in brought if _beside(name.partition(".")[0], folder) is not None]
+
+
+def _unload(names: Iterable[str]) -> None:
+    for name in list(names):
+        sys.modules.pop(name, None)
 
 
 def _state(file: Path) -> tuple[int, int]:

@@ -123,6 +123,15 @@ def test_changed_weights_are_noticed_and_used(analysis, tmp_path, way):
     assert stages_done(config, out, until="score") == []
 
 
+def test_two_analyses_of_one_process_keep_their_modules_apart(tmp_path):
+    for name, good in (("bad", False), ("good", True)):
+        config = write_analysis(tmp_path / name, classifier={"path": "served:predict"})
+        (tmp_path / name / "served.py").write_text(HERE + WAYS["a module of its own"][1])
+        write_weights(tmp_path / name / "helper.py", good)
+        stages_done(config, tmp_path / name / "run", until="score")
+    assert accuracy(tmp_path / "good" / "run") > 0.8 > accuracy(tmp_path / "bad" / "run")
+
+
 def test_another_process_notices_too(analysis, tmp_path):
     config, file = analysis("subfolder")
     command = [
