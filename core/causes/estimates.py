@@ -177,9 +177,9 @@ class Effects:
         return int(np.ceil(sampling / room)) if room > 0 else None
 
     def gap(self, smallest_effect: float, smallest_share: float) -> tuple[Gap, Estimate | None]:
-        """How much worse the target is."""
+        """How much worse the target is; where that is not known, what all changes cost stands for it in ``worth``."""
         if self.target is None:
-            return Gap(None, None, None, smallest_effect), None
+            return Gap(None, None, None, max(smallest_effect, smallest_share * self.joint().value)), None
         there, here = (self._mean(scores.loss) for scores in (self.target, self.source))
         rise = there - here
         points = None
@@ -213,9 +213,10 @@ class Effects:
             parts = shapley(self.players, {c: both(c) for c in coalitions(self.players)})
         return {name: Estimate(float(v[0]), v[1:]).over(rise) for name, v in parts.items()}
 
-    def joint(self) -> Estimate:
-        """What all changes cost together."""
-        return self.rise(frozenset(self.players))
+    def joint(self, what: str = "loss") -> Estimate:
+        """What all changes cost together: the rise of the mean loss, or (``"correct"``) the fall of the accuracy."""
+        rise = self.rise(frozenset(self.players), what)
+        return rise if what == "loss" else Estimate(-rise.value, -rise.draws)
 
     def unexplained(self, rise: Estimate, large_rest: float, factors: int) -> Unexplained:
         """The part of the loss gap that all changes together leave."""

@@ -44,6 +44,7 @@ class CausesFound:
         left_out: factors that could not be used, with the reason.
         augmentation: content of augmentation.yaml, None where no factor is harmful.
         plan: the changes that turn the source into the target, as fitted.
+        joint: fall of the accuracy by all of them together.
     """
 
     causes: list[Cause]
@@ -58,6 +59,7 @@ class CausesFound:
     left_out: dict[str, str]
     augmentation: dict[str, object] | None
     plan: Plan
+    joint: Estimate
 
 
 def find_causes(request: CauseRequest) -> CausesFound:
@@ -205,6 +207,7 @@ def _judge(
         left_out={**refused, **broken},
         augmentation=augmentation_of(harmful, request.seed) if harmful else None,
         plan=match.plan,
+        joint=trial.effects.joint("correct"),
     )
 
 
@@ -247,8 +250,8 @@ def _warnings(request: CauseRequest, causes: Sequence[Cause]) -> list[str]:
     ]
     if request.target_labels is None:
         found.append(
-            "the target has no labels: how much accuracy it lost is not known; what each change costs was measured on "
-            "source samples, and classes could not be evened out"
+            "the target has no labels: how much accuracy it lost was not measured; what each change costs was "
+            "measured on source samples, and classes could not be evened out"
         )
     return found
 

@@ -85,7 +85,7 @@ def write_settings(folder: Path, source: Path, target: Path, classifier: str | N
         raw["classifier"] = given or _trained(domains["source"], domains["target"], remarks)
         if given is not None:
             try_classifier(raw["classifier"], domains, base, host, Path(scratch), remarks)
-        if domains["target"].labels is None or domains["source"].labels is None:
+        if domains["source"].labels is None:
             raw["loss"] = _label_free_loss(host)
         text = _text(raw, {role: _described(domain) for role, domain in domains.items()}, remarks)
     Settings.parse(yaml.safe_load(text), base, host)
@@ -196,7 +196,7 @@ def _trained(source: Domain, target: Domain, remarks: Remarks) -> dict[str, Any]
 def _label_free_loss(host: Host) -> str:
     free = [offer.component.name for offer in host.offers(Loss) if not getattr(offer.component, "needs_labels", True)]
     if not free:
-        raise InputError("a domain has no labels, and no installed loss does without them; give labels")
+        raise InputError("the source has no labels, and no installed loss does without them; give labels")
     return free[0]
 
 

@@ -128,12 +128,19 @@ def read_outputs(outputs: AnyArray) -> Reading:
     )
 
 
-def score_batch(probabilities: Floats, labels: IntArray | None, loss: LossWorker) -> Scores:
-    """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None."""
+def score_batch(
+    probabilities: Floats, labels: IntArray | None, loss: LossWorker, against_prediction: bool = False
+) -> Scores:
+    """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None.
+
+    ``against_prediction``: the loss is that against the predicted class, the least that it can be, because there are
+    no labels and the loss needs some.
+    """
+    prediction = probabilities.argmax(axis=1).astype(np.int64)
     return Scores(
-        loss=np.asarray(loss(probabilities, labels), dtype=np.float64),
+        loss=np.asarray(loss(probabilities, prediction if against_prediction else labels), dtype=np.float64),
         label=np.full(len(probabilities), UNLABELLED, dtype=np.int64) if labels is None else labels,
-        prediction=probabilities.argmax(axis=1).astype(np.int64),
+        prediction=prediction,
         confidence=probabilities.max(axis=1),
     )
 
@@ -152,13 +159,14 @@ def score_domain(
     loss: LossWorker,
     batch_size: int = 256,
     progress: Progress = silent,
+    against_prediction: bool = False,
 ) -> Scores:
-    """Score every sample of a domain, holding one batch in memory at a time."""
+    """Score every sample of a domain, holding one batch in memory at a time; the last as in `score_batch`."""
     parts: list[Scores] = []
     done = 0
     for x in domain.batches(batch_size):
         here = None if labels is None else labels[done : done + len(x)]
-        parts.append(score_batch(predict(x), here, loss))
+        parts.append(score_batch(predict(x), here, loss, against_prediction))
         done += len(x)
         progress(done, len(domain))
     return join(parts)

@@ -25,6 +25,13 @@ class Gate:
             return f"harmful: {', '.join(harmful)}" if harmful else ""
         if self.name == "drop":
             before, after = results.accuracy.source, results.accuracy.target
+            estimate = results.accuracy_estimate
+            if before is not None and estimate is not None:
+                fell = before - estimate.value
+                told = (
+                    f"drop: the accuracy fell by about {fell:.3f} (estimated, no labels), the limit is {self.limit:g}"
+                )
+                return told if fell > self.limit else ""
             if before is None or after is None:
                 return "drop: unknown, because the accuracy is not known without labels"
             fell = before - after

@@ -133,6 +133,20 @@ class TrialSize(Record):
     more: int | None = Field(None, description="about how many more scored samples would settle these")
 
 
+class AccuracyEstimate(Record):
+    """The accuracy on a target without labels: an estimate, not a measurement."""
+
+    value: float = Field(description="estimated accuracy on the target")
+    ci: Interval = Field(description="its 95 % interval")
+    samples: int = Field(description="target samples whose predictions were looked at")
+    sets: int = Field(0, description="sets of changed source samples, of known accuracy, that it was learned on")
+    estimates: dict[str, float] = Field(
+        default_factory=dict, description="what it is made of, by estimator: the accuracy that each says alone"
+    )
+    left_out: dict[str, str] = Field(default_factory=dict, description="estimators that say nothing here, and why")
+    sentence: str = Field(description="the same in words")
+
+
 class Interaction(Record):
     """Two factors that together cost more (or less) than the sum of both alone."""
 
@@ -473,11 +487,16 @@ class Results(Record):
     samples: Samples = Field(description="how many were compared")
     accuracy: PerDomain = Field(description="of the classifier; in the source on samples it was not trained on here")
     accuracy_ci: Intervals | None = Field(None, description="95 % intervals of the accuracies (Wilson's)")
+    accuracy_estimate: AccuracyEstimate | None = Field(
+        None, description="of the target's accuracy, where it has no labels; null where it has, or nothing can be said"
+    )
     measured_on: Samples | None = Field(None, description="samples that accuracy and loss were measured on")
     loss: PerDomain = Field(description="mean over the same samples")
     loss_name: str = Field("cross-entropy", description="of the loss")
     loss_unit: str = Field("nats", description="of every loss in this document")
-    loss_distribution: Distribution = Field(description="histograms of the loss")
+    loss_distribution: Distribution = Field(
+        description="histograms of the loss; the target's counts are 0 where it is not known"
+    )
     per_class: list[ClassAccuracy] = Field(default_factory=list, description="accuracy by class")
     confusions: list[Confusion] = Field(
         default_factory=list, description="classes taken for others, those that grew most first"

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from shiftlens.core.grid.fidelity import LOW_FIDELITY
-from shiftlens.core.results.results import Interval, Results
+from shiftlens.core.results.results import AccuracyEstimate, Interval, Results
 from shiftlens.plugins.renderers.causes_section import strip_pictures
 from shiftlens.plugins.renderers.charts import LossColours
 from shiftlens.plugins.renderers.context import Accuracy, Answer, Light, RemedyRow, RemedyView, Wipe
@@ -26,11 +26,14 @@ def answer_section(results: Results, settings: Mapping[str, Any], gallery: Galle
         fell = after < before
         change = f"{'−' if fell else '+'}{points(abs(after - before))}"
         words = f"the accuracy {'falls' if fell else 'rises'} by {points(abs(after - before))}"
+    estimate = results.accuracy_estimate
+    if estimate is not None:
+        words = estimate.sentence
     ci, measured = results.accuracy_ci, results.measured_on or results.samples
     remedy = remedy_section(results)
     return Answer(
         before=_side("source", before, ci.source if ci else None, measured.source),
-        after=_side("target", after, ci.target if ci else None, measured.target),
+        after=_estimated(estimate) if estimate else _side("target", after, ci.target if ci else None, measured.target),
         change=change,
         change_words=words,
         falls=after is not None and after < before,
@@ -50,6 +53,15 @@ def _side(name: str, value: float | None, ci: Interval | None, samples: int) -> 
     why = ", which have no labels" if value is None else ""
     between = f"{percent(ci[0], 1)} to {percent(ci[1], 1)}" if ci else ""
     return Accuracy(name, known, None if value is None else 100 * value, between, count(samples, "sample") + why)
+
+
+def _estimated(found: AccuracyEstimate) -> Accuracy:
+    """The target's side where it has no labels: told as an estimate, never as a measurement."""
+    between = f"{percent(found.ci[0])} to {percent(found.ci[1])}"
+    known = f"about {percent(found.value)}"
+    return Accuracy(
+        "target", known, 100 * found.value, between, f"{count(found.samples, 'sample')}, estimated: no labels"
+    )
 
 
 def _facts(results: Results, settings: Mapping[str, Any]) -> tuple[str, ...]:
@@ -96,7 +108,10 @@ def _doubts(results: Results) -> list[str]:
     found = []
     measured = results.measured_on or results.samples
     if results.accuracy.target is None:
-        found.append("The target has no labels, so what it lost is not known; costs are those on source samples.")
+        estimated = ": its accuracy is an estimate, not a measurement" if results.accuracy_estimate else ""
+        found.append(
+            f"The target has no labels{estimated}; what it lost is not known, and costs are those on source samples."
+        )
     if not results.causes:
         found.append("No factor fits these samples, so nothing was looked for.")
     unclear = [factor_title(c.factor, results.columns) for c in results.causes if c.verdict == "unclear"]

@@ -217,6 +217,8 @@ class Where:
     classes: tuple[ClassRow, ...]
     more_classes: tuple[ClassRow, ...]
     has_target_labels: bool
+    estimate: str
+    estimators: tuple[tuple[str, str], ...]
     confusions: tuple[ConfusionRow, ...]
     worst: tuple[WorstView, ...]
     labels: tuple[str, ...]

@@ -44,14 +44,19 @@ def render(report: Report) -> dict[str, bytes]:
 
 def _accuracies(results: Results) -> str:
     accuracy, loss = results.accuracy, results.loss
-    change = "the target has no labels"
+    change, after, estimate = "the target has no labels", percent(accuracy.target, 1), results.accuracy_estimate
+    if estimate is not None:
+        change = (
+            f"no labels: an estimate from {estimate.sets} sets of known accuracy and {estimate.samples:,} predictions"
+        )
+        after = f"about {percent(estimate.value)}{interval(estimate.ci, percent)}"
     if accuracy.target is not None:
         change = points(accuracy.target - accuracy.source)
     return "\n".join(
         [
             "| | source | target | change |",
             "|---|---|---|---|",
-            f"| accuracy | {percent(accuracy.source, 1)} | {percent(accuracy.target, 1)} | {change} |",
+            f"| accuracy | {percent(accuracy.source, 1)} | {after} | {change} |",
             f"| mean loss, {plain(results.loss_unit)} | {number(loss.source)} | {number(loss.target)} | "
             f"{signed(None if loss.target is None else loss.target - loss.source)} |",
             f"| samples | {results.samples.source:,} | {results.samples.target:,} | |",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shiftlens.core.results.results import Results, WorstSample
+from shiftlens.core.results.results import AccuracyEstimate, Results, WorstSample
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.context import ClassRow, ConfusionRow, Where, WorstView
 from shiftlens.plugins.renderers.gallery import Gallery
@@ -14,7 +14,7 @@ CONFUSIONS_SHOWN = 8
 
 
 def where_section(results: Results, gallery: Gallery) -> Where:
-    classes = _classes(results)
+    classes, estimate = _classes(results), results.accuracy_estimate
     worst = tuple(
         _worst(sample, picture, results) for sample, picture in zip(results.worst, gallery.worst(), strict=False)
     )
@@ -29,12 +29,30 @@ def where_section(results: Results, gallery: Gallery) -> Where:
         classes=tuple(classes[:CLASSES_SHOWN]),
         more_classes=tuple(classes[CLASSES_SHOWN:]),
         has_target_labels=results.accuracy.target is not None,
+        estimate=estimate.sentence if estimate else "",
+        estimators=_estimators(estimate) if estimate else (),
         confusions=tuple(_confusions(results)),
         worst=worst,
         labels=tuple(sorted({sample.actual for sample in worst if sample.actual})),
         predictions=tuple(sorted({sample.predicted for sample in worst})),
         largest=max((sample.value for sample in worst), default=0.0),
     )
+
+
+ESTIMATORS = {
+    "changed source": "source samples with all fitted changes",
+    "confidence": "difference of the mean confidences",
+    "threshold": "share of samples above a threshold of certainty (ATC)",
+    "transport": "share of predictions near a class, in the source's mix of classes (COTT)",
+    "regression": "the last three, weighed by what they meant in sets of known accuracy",
+}
+"""What the estimators of an accuracy without labels go by."""
+
+
+def _estimators(found: AccuracyEstimate) -> tuple[tuple[str, str], ...]:
+    """What each estimator says alone, and why some say nothing."""
+    said = [(ESTIMATORS.get(name, name), f"about {percent(value)}") for name, value in found.estimates.items()]
+    return (*said, *((ESTIMATORS.get(name, name), f"left out: {why}") for name, why in found.left_out.items()))
 
 
 def _worst(sample: WorstSample, picture: Picture, results: Results) -> WorstView:

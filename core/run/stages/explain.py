@@ -16,6 +16,7 @@ from shiftlens.core.files import write_text
 from shiftlens.core.grid.moves import grid_moves, pair_moves
 from shiftlens.core.host.kinds import Loss
 from shiftlens.core.results.results import (
+    AccuracyEstimate,
     Cause,
     Cell,
     ClassAccuracy,
@@ -53,13 +54,15 @@ def work(context: Context) -> Outcome:
     assert isinstance(loss, Loss)
     causes, remarks, moves = _causes(context, trial)
     worst, pictures = worst_samples(context, _shifted(context, causes))
+    found = context.facts("estimate")["estimate"]
+    estimate = AccuracyEstimate(**found) if found else None
     results = Results(
         shiftlens=shiftlens.__version__,
         name=context.general.name,
         kind=data["kind"],
         sample_shape=data["sample_shape"],
         columns=data["columns"],
-        headline=trial["headline"],
+        headline=f"{trial['headline']} {estimate.sentence}" if estimate else trial["headline"],
         warnings=[
             *data["warnings"],
             *model.get("warnings", []),
@@ -73,6 +76,7 @@ def work(context: Context) -> Outcome:
         samples=Samples(**data["samples"]),
         accuracy=PerDomain(source=score["source"]["accuracy"], target=score["target"]["accuracy"]),
         accuracy_ci=accuracy_intervals(context),
+        accuracy_estimate=estimate,
         measured_on=Samples(**{role: len(rows_of(context, role)) for role in DOMAINS}),
         loss=PerDomain(source=score["source"]["loss"], target=score["target"]["loss"]),
         loss_name=loss.name,
@@ -141,6 +145,8 @@ def _causes(context: Context, trial: dict[str, Any]) -> tuple[list[Cause], list[
 def _loss_distribution(context: Context) -> Distribution:
     """Histograms of the loss over the same bins, even in log(loss + 0.05): even ones would put nearly all into one."""
     source, target = context.scores("source").loss[context.evaluated()], context.scores("target").loss
+    if context.facts("score")["target"]["loss"] is None:  # what the scores hold is no loss of the target's classes
+        target = target[:0]
     low, high = (float(f(np.concatenate([source, target]))) for f in (np.min, np.max))
     below = 0.05 - min(low, 0.0)  # a loss of a plugin's may be negative
     edges = np.exp(np.linspace(np.log(low + below), np.log(max(high, low + 1e-6) + below), LOSS_BINS + 1)) - below
@@ -260,6 +266,7 @@ STAGE = Stage(
         "classifier",
         "score",
         "trial",
+        "estimate",
         "intervention",
         "remedy",
         "generator",

@@ -10,6 +10,7 @@ import numpy as np
 from shiftlens.core.data.labels import better_order
 from shiftlens.core.data.scoring import Scores, score_domain
 from shiftlens.core.errors import InputError
+from shiftlens.core.estimate.accuracy import COLLAPSED
 from shiftlens.core.job import Progress
 from shiftlens.core.run.context import DOMAINS, SCORE_FIELDS, Context, Outcome, Stage
 
@@ -19,13 +20,12 @@ logger = logging.getLogger("shiftlens")
 def work(context: Context) -> Outcome:
     loss = context.settings.loss.component
     labels = {role: context.labels(role) for role in DOMAINS}
-    for role in DOMAINS:
-        if labels[role] is None and context.loss_needs_labels:
-            free = ", ".join(context.label_free_losses())
-            raise InputError(
-                f'the {role} domain has no labels, and the loss "{loss.name}" needs them; give labels, or choose a '
-                f"label-free loss: set loss to {free or 'one that a plugin offers'}"
-            )
+    if labels["source"] is None and context.loss_needs_labels:
+        free = ", ".join(context.label_free_losses())
+        raise InputError(
+            f'the source domain has no labels, and the loss "{loss.name}" needs them; give labels, or choose a '
+            f"label-free loss: set loss to {free or 'one that a plugin offers'}"
+        )
     total = sum(len(context.domain(role)) for role in DOMAINS)
     outputs, facts, before = [], {}, 0
     for role in DOMAINS:
@@ -36,6 +36,7 @@ def work(context: Context) -> Outcome:
             context.loss,
             context.batch_size,
             _from(context.progress, before, total),
+            against_prediction=labels[role] is None and context.loss_needs_labels,
         )
         before += len(scores)
         if not np.isfinite(scores.loss).all():
@@ -44,11 +45,13 @@ def work(context: Context) -> Outcome:
             )
         outputs.append(context.run.arrays.save(f"scores-{role}", _table(scores)))
         chosen = context.evaluated() if role == "source" else slice(None)
+        known = scores.labelled or not context.loss_needs_labels
         facts[role] = {
-            "loss": float(scores.loss[chosen].mean()),
+            "loss": float(scores.loss[chosen].mean()) if known else None,
             "accuracy": float(scores.correct[chosen].mean()) if scores.labelled else None,
         }
-    return Outcome(outputs, {**facts, "warnings": [*_warnings(facts), *_told_otherwise(context)]})
+    warnings = [*_warnings(facts), *_without_labels(context), *_told_otherwise(context)]
+    return Outcome(outputs, {**facts, "warnings": warnings})
 
 
 def _from(progress: Progress, before: int, everything: int) -> Progress:
@@ -70,7 +73,7 @@ def _table(scores: Scores) -> Any:
 def _warnings(facts: dict[str, Any]) -> list[str]:
     source, target = facts["source"], facts["target"]
     found = []
-    if target["loss"] <= source["loss"]:
+    if target["loss"] is not None and target["loss"] <= source["loss"]:
         found.append(
             "The classifier is not worse on the target: its mean loss there is "
             f"{target['loss']:.3f}, on the source {source['loss']:.3f}. There is no lost accuracy to explain."
@@ -81,6 +84,27 @@ def _warnings(facts: dict[str, Any]) -> list[str]:
             "classifier for this data, with the right normalisation and class order?"
         )
     return found
+
+
+def _without_labels(context: Context) -> list[str]:
+    """What stands for the losses of a target without labels, and whether its predictions say anything at all."""
+    if context.labels("target") is not None:
+        return []
+    told, scores = [], context.scores("target")
+    if context.loss_needs_labels:
+        told.append(
+            "the target has no labels: a loss that is shown of a target sample is that against the class that the "
+            "classifier says, the least that it can be; it serves to choose samples, not to measure what was lost"
+        )
+    counts = np.bincount(scores.prediction, minlength=len(context.classes))
+    common = int(counts.argmax())
+    if len(context.classes) > 1 and counts[common] >= COLLAPSED * len(scores):
+        told.append(
+            f"the classifier says {context.classes[common]} of {counts[common]:,} of the {len(scores):,} target "
+            "samples: its predictions have collapsed to one class and say nothing of how many are right; look at how "
+            "the target is read, or label some samples"
+        )
+    return told
 
 
 def _told_otherwise(context: Context) -> list[str]:

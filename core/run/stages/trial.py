@@ -163,6 +163,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
         "causes": [cause.model_dump(mode="json") for cause in found.causes],
         "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
         "trial": found.size.model_dump(mode="json"),
+        "joint": {"fall": found.joint.value, "error": float(found.joint.draws.std())},
         "interactions": [interaction.model_dump(mode="json") for interaction in found.interactions],
         "remedy": found.remedy.model_dump(mode="json") if found.remedy else None,
         "headline": found.headline,

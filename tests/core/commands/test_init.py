@@ -69,15 +69,17 @@ def test_folders_of_different_sizes_are_brought_to_one(tmp_path: Path) -> None:
         assert set(domain.labels) == {"cat", "dog"}
 
 
-def test_an_unlabelled_target_gets_a_loss_that_needs_no_labels(tmp_path: Path) -> None:
+def test_an_unlabelled_source_gets_a_loss_that_needs_no_labels(tmp_path: Path) -> None:
     x = digits()[0][:30]
     np.savez(tmp_path / "after.npz", x=x)
     settings = load_settings(
         write_settings(tmp_path, saved(tmp_path / "before.npz"), tmp_path / "after.npz", None, HOST), HOST
     )
-    assert not settings.loss.component.needs_labels  # type: ignore[attr-defined]
+    assert settings.loss.component.needs_labels  # type: ignore[attr-defined] - those of the source are enough
     written = write_settings(tmp_path / "other", tmp_path / "after.npz", tmp_path / "after.npz", None, HOST)
     assert "# QUESTION: the source has no labels to train a classifier on" in written.read_text()
+    settings = load_settings(written, HOST)
+    assert not settings.loss.component.needs_labels  # type: ignore[attr-defined]
 
 
 def test_a_classifier_that_was_brought_along(tmp_path: Path) -> None:

@@ -174,8 +174,8 @@ def test_several_mistakes_in_the_settings_come_together(capsys, analysis):
     assert 'did you mean "threshold"?' in message
 
 
-def test_an_unlabelled_target_needs_a_label_free_loss(capsys, analysis):
-    message = refused(capsys, "run", analysis(target=lambda x, y: {"x": x}), "--quiet", "--until", "score")
+def test_an_unlabelled_source_needs_a_label_free_loss(capsys, analysis):
+    message = refused(capsys, "run", analysis(source=lambda x, y: {"x": x}), "--quiet", "--until", "score")
     assert "entropy" in message
 
 
