@@ -128,19 +128,12 @@ def read_outputs(outputs: AnyArray) -> Reading:
     )
 
 
-def score_batch(
-    probabilities: Floats, labels: IntArray | None, loss: LossWorker, against_prediction: bool = False
-) -> Scores:
-    """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None.
-
-    ``against_prediction``: the loss is that against the predicted class, the least that it can be, because there are
-    no labels and the loss needs some.
-    """
-    prediction = probabilities.argmax(axis=1).astype(np.int64)
+def score_batch(probabilities: Floats, labels: IntArray | None, loss: LossWorker) -> Scores:
+    """Scores of one batch of probabilities ``(n, K)``; ``labels`` is ``(n,)`` or None."""
     return Scores(
-        loss=np.asarray(loss(probabilities, prediction if against_prediction else labels), dtype=np.float64),
+        loss=np.asarray(loss(probabilities, labels), dtype=np.float64),
         label=np.full(len(probabilities), UNLABELLED, dtype=np.int64) if labels is None else labels,
-        prediction=prediction,
+        prediction=probabilities.argmax(axis=1).astype(np.int64),
         confidence=probabilities.max(axis=1),
     )
 
@@ -159,14 +152,13 @@ def score_domain(
     loss: LossWorker,
     batch_size: int = 256,
     progress: Progress = silent,
-    against_prediction: bool = False,
 ) -> Scores:
-    """Score every sample of a domain, holding one batch in memory at a time; the last as in `score_batch`."""
+    """Score every sample of a domain, holding one batch in memory at a time."""
     parts: list[Scores] = []
     done = 0
     for x in domain.batches(batch_size):
         here = None if labels is None else labels[done : done + len(x)]
-        parts.append(score_batch(predict(x), here, loss, against_prediction))
+        parts.append(score_batch(predict(x), here, loss))
         done += len(x)
         progress(done, len(domain))
     return join(parts)

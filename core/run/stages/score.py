@@ -11,6 +11,7 @@ from shiftlens.core.data.labels import better_order
 from shiftlens.core.data.scoring import Scores, score_domain
 from shiftlens.core.errors import InputError
 from shiftlens.core.estimate.accuracy import COLLAPSED
+from shiftlens.core.host.kinds import LossWorker
 from shiftlens.core.job import Progress
 from shiftlens.core.run.context import DOMAINS, SCORE_FIELDS, Context, Outcome, Stage
 
@@ -26,6 +27,7 @@ def work(context: Context) -> Outcome:
             f'the source domain has no labels, and the loss "{loss.name}" needs them; give labels, or choose a '
             f"label-free loss: set loss to {free or 'one that a plugin offers'}"
         )
+    guessed = [role for role in DOMAINS if labels[role] is None and context.loss_needs_labels]
     total = sum(len(context.domain(role)) for role in DOMAINS)
     outputs, facts, before = [], {}, 0
     for role in DOMAINS:
@@ -33,10 +35,9 @@ def work(context: Context) -> Outcome:
             context.domain(role),
             labels[role],
             context.predict,
-            context.loss,
+            _against_prediction(context.loss) if role in guessed else context.loss,
             context.batch_size,
             _from(context.progress, before, total),
-            against_prediction=labels[role] is None and context.loss_needs_labels,
         )
         before += len(scores)
         if not np.isfinite(scores.loss).all():
@@ -45,13 +46,17 @@ def work(context: Context) -> Outcome:
             )
         outputs.append(context.run.arrays.save(f"scores-{role}", _table(scores)))
         chosen = context.evaluated() if role == "source" else slice(None)
-        known = scores.labelled or not context.loss_needs_labels
         facts[role] = {
-            "loss": float(scores.loss[chosen].mean()) if known else None,
+            "loss": float(scores.loss[chosen].mean()) if role not in guessed else None,
             "accuracy": float(scores.correct[chosen].mean()) if scores.labelled else None,
         }
     warnings = [*_warnings(facts), *_without_labels(context), *_told_otherwise(context)]
     return Outcome(outputs, {**facts, "warnings": warnings})
+
+
+def _against_prediction(loss: LossWorker) -> LossWorker:
+    """The loss against the predicted class, the least that it can be, where it needs labels and there are none."""
+    return lambda probabilities, labels: loss(probabilities, probabilities.argmax(axis=1))
 
 
 def _from(progress: Progress, before: int, everything: int) -> Progress:
