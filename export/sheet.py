@@ -5,11 +5,13 @@ Drawn with Pillow, which is imported when a sheet is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shiftlens.core.arrays import FloatArray, Pixels
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, Pixels
 from shiftlens.core.grid.interpolate import PairGrid
 from shiftlens.export.manifest import Manifest
 
@@ -23,35 +25,75 @@ GAP, CAPTION, MARGIN = 6, 28, 34
 INK, PAPER, RIGHT, WRONG, REAL = "#1a1a1a", "#ffffff", "#c8c8c8", "#c2410c", "#1a1a1a"
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A grid to be drawn.
+
+    Attributes:
+        cells: ``(rows, columns, *sample)``.
+        kind: of sample.
+        loss: ``(rows * columns,)`` measured.
+        predicted: the class that the classifier says of each cell, in reading order.
+        wrong: ``(rows * columns,)`` whether that is another class than the sample's.
+        real: ``(rows * columns,)`` which cells are framed as real samples.
+        right, down: what the axes are.
+    """
+
+    cells: FloatArray
+    kind: str
+    loss: Floats
+    predicted: Sequence[str]
+    wrong: BoolArray
+    real: BoolArray
+    right: str = "features: does not matter to the model"
+    down: str = "loss: costs accuracy"
+
+
 def draw(grid: PairGrid, manifest: Manifest) -> Image:
-    """The sheet: columns are feature steps, rows loss steps; frames mark wrong predictions and the real samples."""
+    """The sheet of a generated grid: columns are feature steps, rows loss steps."""
+    classes = [manifest.classes[int(k)] for k in grid.scores.prediction]
+    scores = grid.scores
+    return sheet(
+        Drawn(
+            grid.cells,
+            manifest.kind,
+            scores.loss,
+            classes,
+            scores.prediction != scores.label,
+            grid.real.ravel(),
+            down=f"loss ({manifest.loss.name}): costs accuracy",
+        )
+    )
+
+
+def sheet(grid: Drawn) -> Image:
+    """All cells as one picture, each with its measured loss; frames mark wrong predictions and real samples."""
     from PIL import Image, ImageDraw
 
-    rows, columns = grid.requested.shape
+    rows, columns = grid.cells.shape[:2]
     room = LARGEST_SHEET // max(rows, columns) - GAP - CAPTION
-    tiles = _tiles(grid.cells.reshape(-1, *manifest.sample_shape), manifest.kind, room)
+    tiles = _tiles(grid.cells.reshape(-1, *grid.cells.shape[2:]), grid.kind, room)
     width, height = tiles[0].size
     step_x, step_y = width + GAP, height + CAPTION + GAP
-    sheet = Image.new("RGB", (MARGIN + columns * step_x + GAP, MARGIN + rows * step_y + GAP), PAPER)
-    pen = ImageDraw.Draw(sheet)
-    pen.text((MARGIN, 10), "features: does not matter to the model >", fill=INK)
+    drawn = Image.new("RGB", (MARGIN + columns * step_x + GAP, MARGIN + rows * step_y + GAP), PAPER)
+    pen = ImageDraw.Draw(drawn)
+    pen.text((MARGIN, 10), f"{grid.right} >", fill=INK)
     side = Image.new("RGB", (rows * step_y, 20), PAPER)
-    ImageDraw.Draw(side).text((0, 4), f"< loss ({manifest.loss.name}): costs accuracy", fill=INK)
-    sheet.paste(side.transpose(Image.Transpose.ROTATE_90), (8, MARGIN))
+    ImageDraw.Draw(side).text((0, 4), f"< {grid.down}", fill=INK)
+    drawn.paste(side.transpose(Image.Transpose.ROTATE_90), (8, MARGIN))
     for number, tile in enumerate(tiles):
         x, y = MARGIN + (number % columns) * step_x, MARGIN + (number // columns) * step_y
-        sheet.paste(tile, (x, y))
-        wrong = grid.scores.prediction[number] != grid.scores.label[number]
-        colour = WRONG if wrong else REAL if grid.real.flat[number] else RIGHT
+        drawn.paste(tile, (x, y))
+        wrong = bool(grid.wrong[number])
+        colour = WRONG if wrong else REAL if grid.real[number] else RIGHT
         pen.rectangle((x - 2, y - 2, x + width + 1, y + height + 1), outline=colour, width=2)
-        predicted = manifest.classes[int(grid.scores.prediction[number])]
-        pen.text((x, y + height + 2), f"{grid.scores.loss[number]:.2f}", fill=INK)
+        pen.text((x, y + height + 2), f"{grid.loss[number]:.2f}", fill=INK)
         pen.text(
             (x, y + height + 14),
-            f"{'x ' if wrong else ''}{predicted}"[: max(4, width // 6)],
+            f"{'x ' if wrong else ''}{grid.predicted[number]}"[: max(4, width // 6)],
             fill=colour if wrong else INK,
         )
-    return sheet
+    return drawn
 
 
 def _tiles(samples: FloatArray, kind: str, room: int) -> list[Image]:

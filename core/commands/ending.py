@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from collections.abc import Collection, Iterable
+from pathlib import Path
 
 import click
 
@@ -34,11 +36,18 @@ def tell(finished: Run, told: Collection[str], gates: Iterable[Gate]) -> int:
             click.echo(f"warning: {warning}", err=True)
     record = finished.record("render")
     for name in sorted(record.outputs if record else (), key=lambda name: (name == PAGE, name)):
-        click.echo(finished.path / name)
+        click.echo(_linked(finished.path / name))
     tripped = [reason for gate in gates if (reason := gate.trips(results))]
     for reason in tripped:
         click.echo(f"gate tripped - {reason}", err=True)
     return GATE_TRIPPED if tripped else 0
+
+
+def _linked(path: Path) -> str:
+    """The path; on a terminal as a link, which those that know no links show as it is (OSC 8)."""
+    if not sys.stdout.isatty():
+        return str(path)
+    return f"\x1b]8;;{path.resolve().as_uri()}\x1b\\{path}\x1b]8;;\x1b\\"
 
 
 def table(results: Results) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -198,7 +198,7 @@ class Settings:
     @classmethod
     def parse(cls, raw: Mapping[str, Any], base: str | Path = ".", host: Host | None = None) -> Settings:
         """Settings from a mapping of the same form as the file; relative paths start from ``base``."""
-        return _resolve(dict(raw), base_of(Path(base).resolve()), host or Host(), {}, [], "the settings")
+        return RawSettings(dict(raw), base_of(Path(base).resolve())).resolved(host or Host())
 
     def plain(self) -> dict[str, Any]:
         """Everything, defaults included, as plain values: what settings.yaml in the run directory holds.
@@ -222,22 +222,60 @@ class Settings:
         return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
 
 
+@dataclass
+class RawSettings:
+    """Settings as they were written, not yet looked at.
+
+    Attributes:
+        values: by key.
+        base: the folder that relative paths start from.
+        origin: where they stand, as messages name it.
+        lines: in which line each key stands, where they come from a file.
+        mistakes: found so far.
+    """
+
+    values: dict[str, Any]
+    base: Path
+    origin: str = "the settings"
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, path: str | Path) -> RawSettings:
+        """Of a settings file, or of the ``analysis.yaml`` in a folder.
+
+        Raises:
+            InputError: there is none, or it is not YAML.
+        """
+        path = Path(path)
+        if path.is_dir() and (path / "analysis.yaml").is_file():
+            path = path / "analysis.yaml"
+        if not path.exists():
+            raise InputError(
+                f"there is no settings file {path}; `shiftlens init DIR --source ... --target ...` writes one"
+            )
+        values, lines, mistakes = read_yaml(read_text(path), str(path))
+        return cls(values, base_of(path.resolve().parent), str(path), lines, mistakes)
+
+    def resolved(self, host: Host) -> Settings:
+        """Every slot filled.
+
+        Raises:
+            SettingsError: with all mistakes at once.
+        """
+        return _resolve(self.values, self.base, host, self.lines, self.mistakes, self.origin)
+
+
 def load_settings(path: str | Path, host: Host | None = None, overrides: Iterable[str] = ()) -> Settings:
     """Read a settings file.
 
     Raises:
         SettingsError: with all mistakes of the file at once.
     """
-    path = Path(path)
-    if path.is_dir() and (path / "analysis.yaml").is_file():
-        path = path / "analysis.yaml"
-    if not path.exists():
-        raise InputError(f"there is no settings file {path}; `shiftlens init DIR --source ... --target ...` writes one")
-    text = read_text(path)
-    raw, lines, mistakes = read_yaml(text, str(path))
+    raw = RawSettings.read(path)
     for override in overrides:
-        apply_override(raw, override)
-    return _resolve(raw, base_of(path.resolve().parent), host or Host(), lines, mistakes, str(path))
+        apply_override(raw.values, override)
+    return raw.resolved(host or Host())
 
 
 def apply_override(raw: dict[str, Any], override: str) -> None:

@@ -521,6 +521,14 @@ class Results(Record):
     generator: dict[str, Any] = Field(default_factory=dict, description="backend, loss axis and its figures")
     provenance: Provenance = Field(description="what the figures rest on")
 
+    def __repr__(self) -> str:
+        """One line: all of it is `to_json`."""
+        harmful = [cause.factor for cause in self.causes if cause.verdict == "harmful"]
+        found = f"harmful: {', '.join(harmful)}" if harmful else "nothing harmful"
+        return f"<Results of {self.name!r}: {self.headline} ({found}; {len(self.causes)} factors)>"
+
+    __str__ = __repr__
+
     def to_json(self) -> str:
         """The text of results.json: two-space indent, UTF-8, keys in the order of the class."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"

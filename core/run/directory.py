@@ -28,6 +28,7 @@ from shiftlens.core.results.results import Results
 
 if TYPE_CHECKING:
     from shiftlens.core.run.context import Outcome
+    from shiftlens.core.run.looked_at import Causes, GridPicture
 
 logger = logging.getLogger("shiftlens")
 
@@ -156,6 +157,49 @@ class Run:
     @property
     def _written_anew(self) -> str:
         return f"the analysis writes it anew: `shiftlens run CONFIG --out {self.path}`"
+
+    @property
+    def causes(self) -> Causes:
+        """The verdicts; ``causes.to_frame()`` is a table of pandas."""
+        from shiftlens.core.run.looked_at import Causes
+
+        return Causes(self.results.causes)
+
+    def pair(self, number: int) -> GridPicture:
+        """The generated grid of one pair, to `show`; numbers begin at 0, as in ``results.pairs``.
+
+        Raises:
+            InputError: the run has no such pair.
+        """
+        from shiftlens.core.run.looked_at import pair_of
+
+        return pair_of(self, number)
+
+    def grid(
+        self, sample: AnyArray, label: str | None = None, features: int | None = None, losses: int | None = None
+    ) -> GridPicture:
+        """The intervention grid of a sample of one's own: the fitted changes of this run, made on it.
+
+        Args:
+            sample: ``(*sample)`` float32, channels first, as the run's own are.
+            label: its class; left out: what the classifier says of it.
+            features, losses: columns and rows; left out: as in the settings.
+
+        Raises:
+            InputError: the sample or the class does not fit, or nothing was found to have changed.
+        """
+        from shiftlens.core.run.looked_at import grid_of
+
+        return grid_of(self, sample, label, features, losses)
+
+    def __repr__(self) -> str:
+        return f"<Run in {self.path}>"
+
+    def _repr_html_(self) -> str | None:
+        """In a notebook: the answer and the intervention grid of the report; nothing before there are results."""
+        from shiftlens.core.run.looked_at import page_of
+
+        return page_of(self) if (self.path / RESULTS).is_file() else None
 
     @property
     def bundle(self) -> Path:

@@ -8,7 +8,7 @@ import logging
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,14 @@ from typing import Any
 import yaml
 
 import shiftlens
-from shiftlens.core.config.resolved import ORIGIN, RESOLVED, write_resolved
-from shiftlens.core.config.settings import SLOTS, Settings
+from shiftlens.core.config.resolved import ORIGIN, RESOLVED, base_of, write_resolved
+from shiftlens.core.config.settings import SLOTS, General, RawSettings, Settings
 from shiftlens.core.errors import InputError, ShiftlensError, near_miss
 from shiftlens.core.files import write_text
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.watchdog import kept_alive
-from shiftlens.core.run.context import Context, Stage
+from shiftlens.core.run import given
+from shiftlens.core.run.context import DOMAINS, Context, Stage
 from shiftlens.core.run.directory import HOLDER, LOCK, RESULTS, Run, StageRecord
 from shiftlens.core.run.kept import kept
 from shiftlens.core.run.stages import (
@@ -69,20 +70,28 @@ TAKING_IN = ("data", "classifier", "score")
 
 
 def run(
-    settings: Settings,
+    settings: Settings | Mapping[str, Any] | str | Path | None = None,
     out: str | Path | None = None,
     until: str | None = None,
     from_: str | None = None,
     host: Host | None = None,
+    **values: Any,
 ) -> Run:
     """Do an analysis; a second call does only what has changed, and goes on where an earlier one stopped.
 
+    ``run("analysis.yaml")``, or without any file ``run(source=(x, y), target=(x2, y2), classifier=model)``.
+
     Args:
-        settings: as of `load_settings` or `Settings.parse`.
-        out: the run directory; ``runs/NAME`` beside the settings when left out.
+        settings: a settings file, a mapping of its form, or the settings as of `load_settings` or `Settings.parse`.
+        out: the run directory; left out: ``runs/NAME`` beside the settings, or in the working directory.
         until: the last stage to do.
         from_: the first stage to do again even if nothing has changed.
         host: the host that the settings were resolved with.
+        **values: settings by name, which take the place of those in ``settings``, such as ``name="night"`` or
+            ``grid={"features": 7}``. ``source`` and ``target`` may be arrays: ``x``, ``(x, y)`` or ``{"x": x, "y": y,
+            "kind": "tabular"}``, in the forms of the npz reader; they are kept in the run directory. ``classifier``
+            may be a torch module, an estimator with ``predict_proba``, or a function ``(N, *sample)`` float32 ->
+            ``(N, classes)``.
 
     Raises:
         ShiftlensError: something that a person can act on; nothing written so far is lost.
@@ -93,8 +102,30 @@ def run(
     if until and from_ and NAMES.index(from_) > NAMES.index(until):
         raise InputError(f"--from {from_} comes after --until {until}: nothing would be done")
     host = host or Host()
-    directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
+    if isinstance(settings, Settings):
+        if values:
+            raise InputError(f"{', '.join(values)}: these settings are resolved; give them with a file or a mapping")
+        directory = Run(out or settings.base / "runs" / _slug(settings.general.name))
+        _refuse_foreign(directory.path)
+        return _run(settings, directory, until, from_, host)
+    raw = (
+        RawSettings.read(settings)
+        if isinstance(settings, str | Path)
+        else RawSettings(dict(settings or {}), base_of(Path.cwd()))
+    )
+    raw.values |= values
+    directory = Run(out or raw.base / "runs" / _slug(str(raw.values.get("name") or General().name)))
     _refuse_foreign(directory.path)
+    for role in [role for role in DOMAINS if raw.values.get(role) is not None]:
+        raw.values[role] = given.domain_of(raw.values[role], role, (directory.path / given.FOLDER).resolve())
+    model = None
+    if raw.values.get("classifier") is not None:
+        raw.values["classifier"], model = given.classifier_of(raw.values["classifier"])
+    with given.known(model):
+        return _run(raw.resolved(host), directory, until, from_, host)
+
+
+def _run(settings: Settings, directory: Run, until: str | None, from_: str | None, host: Host) -> Run:
     another = _other_analysis(directory, settings)
     observers = {choice.name: choice.build for choice in settings.observers}
     with directory.lock(), _logging_to(directory.path / "log.txt"), host.watched_by(observers):
@@ -103,7 +134,7 @@ def run(
             logger.warning("%s is of the analysis %s; it becomes that of %s", directory.path, another, _title(settings))
         host.notify("run_started", run=directory)
         context = Context(settings, host, directory)
-        again = NAMES[NAMES.index(from_) :] if from_ else ()
+        again = {*(NAMES[NAMES.index(from_) :] if from_ else ()), *given.asked_anew()}
         records: dict[str, StageRecord] = {}
         with kept(directory, TAKING_IN) as earlier:
             for stage in STAGES:
@@ -211,7 +242,10 @@ def _title(settings: Settings) -> str:
 
 def _is_begun(path: Path) -> bool:
     """Whether only the traces of a run that did not get past its first stage are there."""
-    return all(entry.name in (LOCK, HOLDER, ORIGIN, "log.txt", "scratch", "stages", "work") for entry in path.iterdir())
+    return all(
+        entry.name in (LOCK, HOLDER, ORIGIN, given.FOLDER, "log.txt", "scratch", "stages", "work")
+        for entry in path.iterdir()
+    )
 
 
 def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:

@@ -11,11 +11,20 @@ from writing.markdown import code, doc
 INTRODUCTION = """# Python
 
 ```python
-from shiftlens import load_settings, run
+from shiftlens import run
 
-finished = run(load_settings("analysis.yaml"))
-print(finished.results.headline)
+finished = run("analysis.yaml")  # or, without any file:
+finished = run(source=(x, y), target=(x2, y2), classifier=model, name="night")
+
+print(finished.results)  # one line
+finished.causes.to_frame()  # a table of pandas, where that is installed
+finished.pair(3).show()  # a generated grid
+finished.grid(sample).show()  # the fitted changes, made on a sample of your own
 ```
+
+Arrays have the forms of the npz reader: `x`, `(x, y)` or `{"x": x, "y": y, "kind": "tabular"}`. A classifier is a path,
+a torch module, an estimator with `predict_proba`, or a function of `(N, *sample)` float32 that gives `(N, classes)`. A
+notebook shows a run's answer and its intervention grid by itself. Every other setting may be given by its name.
 
 `finished.results` has the fields of [results.json](results.md); `finished.arrays["cells"]` holds the grids. Errors that
 a person can act on are subclasses of `shiftlens.ShiftlensError`. `import shiftlens` alone imports neither torch nor

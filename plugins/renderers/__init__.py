@@ -6,24 +6,30 @@ Nothing here needs torch; jinja2, Pillow and numpy are imported when a report is
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal, get_args
 
 from pydantic import Field
 
 from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import ComponentSettings, Renderer, RendererWorker
 
+Section = Literal["answer", "tryit", "intervention", "causes", "where", "remedy", "converter", "grid", "details"]
+
 
 class HtmlSettings(ComponentSettings):
     """Settings of the HTML report."""
 
     pairs: int = Field(30, ge=1, description="pairs of samples to page through; results.json always holds all")
+    sections: tuple[Section, ...] = Field(
+        get_args(Section), min_length=1, description="what the page holds, in its own order"
+    )
 
 
 def build_html(settings: HtmlSettings) -> RendererWorker:
     """The HTML report."""
     from shiftlens.plugins.renderers.html import HtmlRenderer
 
-    return HtmlRenderer(settings.pairs)
+    return HtmlRenderer(settings.pairs, frozenset(settings.sections))
 
 
 def build_json(settings: ComponentSettings) -> RendererWorker:

@@ -388,6 +388,7 @@ class Page:
         title: name of the analysis.
         policy: the Content-Security-Policy; allows the page's own style and script by their hashes, and data images.
         style, script: the page's only style sheet and script, as they stand in the file.
+        sections: names of those that the page holds.
         answer: the two accuracies, the sentence, how far to trust it, what to do.
         warnings: what the reader must know before anything else.
         tryit: sliders on a real sample, where something was found to have changed.
@@ -409,12 +410,13 @@ class Page:
     policy: str
     style: Markup
     script: Markup
+    sections: frozenset[str]
     answer: Answer
     warnings: tuple[str, ...]
     tryit: TryIt | None
     intervention: InterventionView | None
     causes: Causes | None
-    where: Where
+    where: Where | None
     remedy: RemedyView | None
     converter: ConverterView | None
     grid: GridView | None

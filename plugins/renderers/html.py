@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Results
-from shiftlens.plugins.renderers.page import page_of
+from shiftlens.plugins.renderers.page import Assets, page_of
 from shiftlens.plugins.renderers.pictures import HEIGHT, WIDTH
 
 
@@ -32,10 +32,10 @@ def environment() -> Environment:
 
 
 class HtmlRenderer:
-    """Renders report.html; ``pairs`` bounds the pairs that it pages through."""
+    """Renders report.html: some of its sections, with so many pairs to page through at most."""
 
-    def __init__(self, pairs: int) -> None:
-        self.pairs = pairs
+    def __init__(self, pairs: int, sections: frozenset[str]) -> None:
+        self.pairs, self.sections = pairs, sections
 
     def __call__(self, report: Report) -> dict[str, bytes]:
         """``{"report.html": ...}``."""
@@ -45,7 +45,7 @@ class HtmlRenderer:
             f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
         )
         # Both are the package's own files, so they may stand unescaped.
-        page = page_of(report, self.pairs, Markup(style), Markup(script), policy)
+        page = page_of(report, self.pairs, self.sections, Assets(Markup(style), Markup(script), policy))
         html = (
             environment().get_template("report.html.j2").render({f.name: getattr(page, f.name) for f in fields(page)})
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import yaml
 from markupsafe import Markup
@@ -23,24 +24,46 @@ from shiftlens.plugins.renderers.trust_section import trust_section
 from shiftlens.plugins.renderers.where_section import where_section
 from shiftlens.plugins.renderers.words import number
 
+S = TypeVar("S")
 
-def page_of(report: Report, most_pairs: int, style: Markup, script: Markup, policy: str) -> Page:
-    """The page of one report, with at most so many pairs."""
+
+@dataclass(frozen=True)
+class Assets:
+    """The page's own style sheet and script, as they stand in it, and the policy that allows these two alone."""
+
+    style: Markup
+    script: Markup
+    policy: str
+
+
+def page_of(report: Report, most_pairs: int, sections: frozenset[str], assets: Assets) -> Page:
+    """The page of one report: some of its sections, with at most so many pairs."""
     results = report.results
     gallery = Gallery(report, most_pairs)
     scale = charts.loss_scale(_losses(results))
-    grid = grid_section(results, gallery, scale)
+
+    def wanted(name: str, section: Callable[[], S]) -> S | None:
+        """A section that is left out draws no pictures either."""
+        return section() if name in sections else None
+
+    answer = answer_section(results, report.settings, gallery, scale)
+    tryit = wanted("tryit", lambda: tryit_section(results, gallery))
+    intervention = wanted("intervention", lambda: intervention_section(results, gallery, scale))
+    causes = wanted("causes", lambda: causes_section(results, gallery, scale))
+    where = wanted("where", lambda: where_section(results, gallery))
+    grid = wanted("grid", lambda: grid_section(results, gallery, scale))
     return Page(
         title=results.name,
-        policy=policy,
-        style=style,
-        script=script,
-        answer=answer_section(results, report.settings, gallery, scale),
+        policy=assets.policy,
+        style=assets.style,
+        script=assets.script,
+        sections=sections,
+        answer=answer,
         warnings=tuple(results.warnings),
-        tryit=tryit_section(results, gallery),
-        intervention=intervention_section(results, gallery, scale),
-        causes=causes_section(results, gallery, scale),
-        where=where_section(results, gallery),
+        tryit=tryit,
+        intervention=intervention,
+        causes=causes,
+        where=where,
         remedy=remedy_section(results),
         converter=converter_section(results, grid),
         grid=grid,
