@@ -169,5 +169,5 @@ def test_another_process_says_that_the_object_is_missing(tmp_path):
 
 def test_the_object_is_known_for_the_time_of_the_call_alone(tmp_path):
     done(tmp_path / "run", classifier=linear)
-    with pytest.raises(ClassifierError, match="call shiftlens.run with it again"):
+    with pytest.raises(ClassifierError, match=r"call shiftlens\.run with it again"):
         shiftlens.run(tmp_path / "run" / "settings.yaml", tmp_path / "run", from_="classifier")
