@@ -38,6 +38,7 @@ class Findings:
         shifts: how each factor's own measure differs.
         shares: each change's part of the loss gap; empty where there is none to explain.
         rest_is_large: most of the gap is explained by nothing that was tried.
+        alike: of a discrete change, other variants that the data cannot tell from it.
     """
 
     request: CauseRequest
@@ -47,6 +48,7 @@ class Findings:
     gap: Gap
     shares: Mapping[str, Estimate]
     rest_is_large: bool
+    alike: Mapping[str, list[str]]
 
 
 def tried_cause(findings: Findings, change: Change, strips: list[FloatArray]) -> Cause:
@@ -58,19 +60,20 @@ def tried_cause(findings: Findings, change: Change, strips: list[FloatArray]) ->
     supported = any(c.name == change.name for c in match.plan)
     restored = _restored(request, match.plan, change) if supported else None
     rivals = match.rivals.get(change.name, [])
-    description = change.factor.description
+    description, variant = change.factor.description, change.factor.chosen
     shift = shifted.shift
     if change.factor.period:  # the fit has looked at more than this measure, and knows which way round it was
         shift = shift.model_copy(update={"turn": change.offset})
     evidence = Evidence(
         name=change.name,
-        noun=sentences.noun_of(description.noun, change.name, sentences.rises(shift)),
+        noun=variant.noun if variant else sentences.noun_of(description.noun, change.name, sentences.rises(shift)),
+        advice=variant.advice if variant else "",
         shift=shift,
         effect=loss.value,
         ci=loss.ci,
         accuracy_effect=fall.value,
         reached=dosed.reached,
-        clipped=dosed.clipped,
+        clipped=None if variant else dosed.clipped,
         restored=restored.value if restored else None,
         rivals=rivals,
         supported=supported,
@@ -79,7 +82,7 @@ def tried_cause(findings: Findings, change: Change, strips: list[FloatArray]) ->
     verdict = verdict_of(evidence, gap.worth, findings.rest_is_large, share.value if share else None)
     points = _dose_points(dosed.dose, request)
     # A circular measure has no largest value: "safe up to" would mean nothing.
-    tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None
+    tells_limit = verdict in ("harmful", "unclear") and change.factor.period is None and variant is None
     return Cause(
         factor=change.name,
         verdict=verdict,
@@ -100,14 +103,18 @@ def tried_cause(findings: Findings, change: Change, strips: list[FloatArray]) ->
         safe_until=_safe_until(points, gap.worth) if tells_limit else None,
         dose=points,
         strip=_strip(request, trial, change.factor, verdict, strips),
-        distribution=shifted.distribution,
+        distribution=None if variant else shifted.distribution,
+        variant=variant.name if variant else "",
+        advice=evidence.advice,
+        alike=list(findings.alike.get(change.name, [])),
         sentence=sentences.sentence_of(verdict, evidence, gap),
     )
 
 
 def _restored(request: CauseRequest, plan: Plan, change: Change) -> Estimate | None:
     """Accuracy that undoing one change on target samples brings back; None without labels."""
-    if request.target_labels is None:
+    variant = change.factor.chosen
+    if request.target_labels is None or (variant is not None and not variant.undoable):
         return None
     rng = np.random.default_rng([request.seed, 5])
     rows = np.sort(rng.permutation(len(request.target_samples))[: request.policy.trial.undone])
@@ -115,11 +122,14 @@ def _restored(request: CauseRequest, plan: Plan, change: Change) -> Estimate | N
     some = rng.permutation(len(request.source_samples))[: request.policy.trial.undone]
     own = individual_parts([c.name for c in others], len(some), request.seed)
     source, target, factor = request.source_samples.some(some), request.target_samples.some(rows), change.factor
-    reference = []
-    for part in source.parts():
-        numbers = {name: values[part] for name, values in own.items()}
-        reference.append(factor.measure(apply(others, source[part], numbers, request.seed + part.start)))
-    delta = undoing(factor, measured_on([factor], target)[factor.name], np.concatenate(reference))
+    if variant is not None:
+        delta = np.full(len(rows), -1.0)
+    else:
+        reference = []
+        for part in source.parts():
+            numbers = {name: values[part] for name, values in own.items()}
+            reference.append(factor.measure(apply(others, source[part], numbers, request.seed + part.start)))
+        delta = undoing(factor, measured_on([factor], target)[factor.name], np.concatenate(reference))
     mended = join(
         [
             request.score(
@@ -182,7 +192,7 @@ def _strip(
     for step in (0, middle, last):
         predicted = int(dosed.prediction[step, row])
         sample = dosed.again(step, row)
-        value = float(factor.measure(sample[None])[0])
+        value = float("nan") if factor.discrete else float(factor.measure(sample[None])[0])
         cells.append(
             StripCell(
                 index=len(strips),

@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 from shiftlens.core.causes.statistics import centre, wrapped
-from shiftlens.core.errors import ExportError
-from shiftlens.core.host.kinds import ComponentSettings, Factor, FactorWorker, OnnxOperation
+from shiftlens.core.host.kinds import DiscreteWorker, Factor, FactorWorker, Variant
 
 EVEN = np.sqrt(3.0)
 """Half the width of a uniform distribution of spread one: the individual part of a sample's strength."""
@@ -33,16 +33,33 @@ class FactorFault(Exception):
 
 @dataclass(frozen=True)
 class ActiveFactor:
-    """One factor of this analysis: its description and the worker that was built from it, with these settings.
+    """One factor of this analysis: its description and the worker that was built from it.
 
     ``measure`` and ``shift`` are the worker's, asked in parts (see `parts`), with every answer checked; a wrong one
     raises `FactorFault`.
+
+    A discrete factor has no measure. With the ``variant`` that was chosen, its shift by 1 makes that change, one by -1
+    takes it back, and one by less than a half does nothing.
     """
 
     name: str
     description: Factor
     worker: FactorWorker
-    settings: ComponentSettings | None = None
+    variant: str = ""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether its change is made whole or not at all, in one of several ways."""
+        return bool(self.description.variants)
+
+    @property
+    def chosen(self) -> Variant | None:
+        """Of a discrete factor the way that was chosen; None for all others."""
+        return next((v for v in self.description.variants if v.name == self.variant), None)
+
+    def as_variant(self, name: str) -> ActiveFactor:
+        """The discrete factor that changes samples in this way."""
+        return replace(self, variant=name)
 
     @cached_property
     def period(self) -> float | None:
@@ -68,24 +85,6 @@ class ActiveFactor:
         )
         return of_worker
 
-    def onnx(self, sample_shape: tuple[int, ...], rng: np.random.Generator) -> OnnxOperation:
-        """Its ONNX form for samples of this shape, which does what ``shift`` does to one sample with the same ``rng``.
-
-        Raises:
-            ExportError: it has none, or none that can be used.
-        """
-        if self.description.onnx is None:
-            raise ExportError(f"{self.name} has no ONNX form: {self.description.why_no_onnx or 'none was written'}")
-        settings = self.settings if self.settings is not None else self.description.settings()
-        try:
-            form = self.description.onnx(settings, sample_shape, rng.spawn(1)[0])
-        except Exception as error:  # the plugin's own code, which may raise anything
-            reason = f"{type(error).__name__}: {error}"
-            raise ExportError(f"the ONNX form of {self.name} cannot be made: {reason}") from error
-        if not isinstance(form, OnnxOperation):
-            raise ExportError(f"the ONNX form of {self.name} is no OnnxOperation")
-        return form
-
     @property
     def interventional(self) -> bool:
         """Whether it can be changed, not only measured."""
@@ -100,6 +99,8 @@ class ActiveFactor:
 
     def measure(self, x: FloatArray) -> Floats:
         """``(n,)`` float64; NaN where a sample has no such property."""
+        if self.discrete:
+            raise FactorFault(self.name, "a discrete factor has no measure")
 
         def measured(rows: slice) -> Floats:
             part = x[rows]
@@ -116,8 +117,14 @@ class ActiveFactor:
             raise FactorFault(self.name, "its measure is not a finite number on most of the samples")
         return values
 
+    def measured_or_nan(self, x: FloatArray) -> Floats:
+        """``(n,)``, unchecked: NaN is an answer here; of a discrete factor the only one."""
+        return np.full(len(x), np.nan) if self.discrete else self.worker.measure(x)
+
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         """``x`` changed by ``delta`` ``(n,)`` units."""
+        if self.discrete:
+            return self._switched(x, delta)
         parts = parts_of(len(x), rows_per_part(x.shape[1:]))
         chance = dict(zip((part.start for part in parts), rng.spawn(len(parts)), strict=True))
         result = np.empty(x.shape, dtype=np.float32)
@@ -137,6 +144,48 @@ class ActiveFactor:
         in_parts(shifted, parts)
         return result
 
+    def signs(self, x: FloatArray) -> Floats:
+        """``(n, k)`` float64 figures by which a discrete factor's change is recognised."""
+
+        def seen(rows: slice) -> Floats:
+            part = x[rows]
+            try:
+                values = np.asarray(self._discrete_worker.signs(part), dtype=np.float64)
+            except Exception as error:
+                raise FactorFault(self.name, f"its signs raised {error!r}") from error
+            if values.ndim != 2 or len(values) != len(part):
+                raise FactorFault(self.name, f"its signs gave shape {values.shape} for {len(part)} samples")
+            if not np.isfinite(values).all():
+                raise FactorFault(self.name, "its signs are not finite")
+            return values
+
+        return np.concatenate(in_parts(seen, parts_of(len(x), rows_per_part(x.shape[1:]))))
+
+    def _switched(self, x: FloatArray, delta: Floats) -> FloatArray:
+        """``x`` with the chosen variant made where ``delta`` is at least a half, and taken back where at most minus."""
+        result = np.array(x, dtype=np.float32)
+        for rows, switch in ((delta >= 0.5, "make"), (delta <= -0.5, "undo")):
+            for part in parts_of(int(rows.sum()), rows_per_part(x.shape[1:])) if rows.any() else ():
+                places = np.flatnonzero(rows)[part]
+                try:
+                    changed = np.asarray(
+                        getattr(self._discrete_worker, switch)(x[places], self.variant), dtype=np.float32
+                    )
+                except Exception as error:
+                    raise FactorFault(self.name, f"its {switch} raised {error!r}") from error
+                if changed.shape != x[places].shape:
+                    raise FactorFault(
+                        self.name, f"its {switch} gave shape {changed.shape[1:]} for samples of {x.shape[1:]}"
+                    )
+                if not np.isfinite(changed).all():
+                    raise FactorFault(self.name, f"its {switch} gave values that are not finite")
+                result[places] = changed
+        return result
+
+    @property
+    def _discrete_worker(self) -> DiscreteWorker:
+        return cast(DiscreteWorker, self.worker)  # as the description says by its variants
+
 
 @dataclass(frozen=True)
 class Change:
@@ -146,6 +195,8 @@ class Change:
     ``offset + slope * (m - middle) + spread * (u + skew * (u² - 1))``: everybody's part, a part that depends on where
     the sample stands (a halved contrast), and a part of its own, more of whose samples lie at one end where it is
     skewed.
+
+    Of a discrete factor ``offset`` is the share of the samples that are changed, and all else is nought.
     """
 
     factor: ActiveFactor
@@ -162,6 +213,8 @@ class Change:
 
     def deltas(self, x: FloatArray, u: Floats) -> Floats:
         """``(n,)`` strengths for samples ``x`` with their random numbers ``u`` ``(n,)``."""
+        if self.factor.discrete:
+            return np.asarray((u + EVEN) / (2 * EVEN) < self.offset, dtype=np.float64)
         delta = self.offset + self.spread * (u + self.skew * (u * u - 1))
         if self.slope:
             around = wrapped(self.factor.measure(x) - self.middle, self.factor.period)

@@ -11,7 +11,7 @@ A perfect match has a distance near one or below.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,13 +58,29 @@ class Yardstick:
         Per measure: the squared gap over what is tolerated, then its logarithm. So a measure that our operation moves
         a little differently than what happened to the data cannot outweigh many that it explains well.
         """
-        gap = (reached - self.goal) / self.scale  # (levels, k)
-        wanted, made = (self.start - self.goal) / self.scale, (reached - self.start) / self.scale
-        moves = np.maximum((wanted**2).mean(0), (made**2).mean(0))
-        tolerated = self.floor + self.policy.tolerated**2 * moves + self.policy.least_tolerated  # (k,)
+        gap, tolerated = self._gaps(reached)
         ratio = (gap**2).mean(0) / tolerated
         weight = self.emphasis / self.emphasis.mean()
         return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
+
+    def only(self, columns: Sequence[int]) -> Yardstick:
+        """Of some of the measures; ``quantiles`` still gives all."""
+        return replace(
+            self, start=self.start[:, columns], goal=self.goal[:, columns], there=self.there[:, columns],
+            scale=self.scale[columns], floor=self.floor[columns], emphasis=self.emphasis[columns],
+        )  # fmt: skip
+
+    def of_each(self, reached: Floats) -> Floats:
+        """``(k,)`` distance by each measure alone; `misfit` gives their weighted mean."""
+        gap, tolerated = self._gaps(reached)
+        return np.asarray(np.log1p((gap**2).mean(0) / tolerated))
+
+    def _gaps(self, reached: Floats) -> tuple[Floats, Floats]:
+        """Gaps ``(levels, k)`` in units of the measures, and of their square what is tolerated ``(k,)``."""
+        gap = (reached - self.goal) / self.scale
+        wanted, made = (self.start - self.goal) / self.scale, (reached - self.start) / self.scale
+        moves = np.maximum((wanted**2).mean(0), (made**2).mean(0))
+        return gap, self.floor + self.policy.tolerated**2 * moves + self.policy.least_tolerated
 
 
 @dataclass(frozen=True)

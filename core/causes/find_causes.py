@@ -17,13 +17,22 @@ from shiftlens.core.causes import sentences
 from shiftlens.core.causes.augmentation import augmentation_of
 from shiftlens.core.causes.cause_of_factor import Findings, class_mix_cause, tried_cause, untried_cause
 from shiftlens.core.causes.changes import ActiveFactor, FactorFault, Plan
-from shiftlens.core.causes.distance import Matcher
 from shiftlens.core.causes.estimates import CLASS_MIX, Estimate
 from shiftlens.core.causes.experiment import Trial, costless, run_trial
-from shiftlens.core.causes.marginal_shifts import Moved, Shifted, accounted_for, class_mix, shifts_of, suspects_of
+from shiftlens.core.causes.marginal_shifts import (
+    NOT_MOVED,
+    Moved,
+    Shifted,
+    accounted_for,
+    class_mix,
+    discrete_shift,
+    shifts_of,
+    suspects_of,
+)
+from shiftlens.core.causes.matched import Matched, find_all_changes
 from shiftlens.core.causes.outcomes import TrialRows, randomised_rows
 from shiftlens.core.causes.request import CauseRequest
-from shiftlens.core.causes.search import Match, find_changes
+from shiftlens.core.causes.search import Match
 from shiftlens.core.causes.verdict import NEARLY_ALL, Gap
 from shiftlens.core.causes.views import at_full_size, taught, viewed
 from shiftlens.core.results.results import Cause, Interaction, RemedyResult, TrialSize, Unexplained
@@ -84,10 +93,14 @@ def _usable(request: CauseRequest) -> tuple[list[ActiveFactor], dict[str, str], 
     usable: list[ActiveFactor] = []
     refused: dict[str, str] = {}
     broken: dict[str, str] = {}
-    for factor in viewed(request.factors, request.sight):
+    discrete = [factor for factor in request.factors if factor.discrete]
+    for factor in [*viewed([f for f in request.factors if not f.discrete], request.sight), *discrete]:
         try:
-            reason = factor.refuses(source) or factor.refuses(target)
-            if not reason:
+            if factor.discrete:
+                reason = _tried(request, factor)
+            else:
+                reason = factor.refuses(source) or factor.refuses(target)
+            if not reason and not factor.discrete:
                 here, there = factor.measure(source), factor.measure(target)
                 spread = float(np.nanstd(here))
                 if factor.interventional:
@@ -105,12 +118,27 @@ def _usable(request: CauseRequest) -> tuple[list[ActiveFactor], dict[str, str], 
     return usable, refused, broken
 
 
+def _tried(request: CauseRequest, factor: ActiveFactor) -> str:
+    """Why a discrete factor is refused; an empty string where it is not, and works on a few samples."""
+    source, target = (
+        x[slice(0, request.policy.discrete.probed)] for x in (request.source_samples, request.target_samples)
+    )
+    reason = factor.refuses(source) or factor.refuses(target)
+    if not reason:
+        few = source[:16]
+        factor.signs(few)
+        first = factor.as_variant(factor.description.variants[0].name)
+        first.shift(few, np.ones(len(few)), np.random.default_rng(0))
+    return reason
+
+
 @dataclass(frozen=True)
 class _Measured:
     """What shifted, and the trial of each change.
 
     Attributes:
         shifts: each factor's own measure in both domains.
+        matched: how that was found.
         match: the plan that turns the source into the target.
         others: factors that are not in the plan, and how far their measures moved.
         suspects: changes that bring a measure to its target values which the plan leaves open.
@@ -120,6 +148,7 @@ class _Measured:
 
     factors: Sequence[ActiveFactor]
     shifts: Mapping[str, Shifted]
+    matched: Matched
     match: Match
     others: Sequence[ActiveFactor]
     moved: Mapping[str, Moved]
@@ -144,22 +173,24 @@ def _measure(request: CauseRequest, factors: Sequence[ActiveFactor]) -> _Measure
     settings, rng = request.settings, np.random.default_rng([request.seed, 1])
     warnings: list[str] = []
     mix = class_mix(request, warnings)
-    shifts = shifts_of(request, factors, rng)
+    shifts = shifts_of(request, [factor for factor in factors if not factor.discrete], rng)
     request.show(0.05)
-    matcher = Matcher(request.to_match(factors))
-    match = find_changes(
-        matcher,
-        settings.most_factors,
-        request.seed,
+    matched = find_all_changes(
+        request,
+        factors,
         lambda change: costless(request, *at_full_size((change,))),
         lambda share: request.show(0.05 + 0.65 * share),
     )
-    others = [factor for factor in factors if factor.name not in {change.name for change in match.plan}]
-    moved = accounted_for(matcher, match.plan, others)
-    suspects = suspects_of(matcher, match.plan, others, shifts, moved, settings.alpha)
-    match, suspects = replace(match, plan=at_full_size(match.plan)), at_full_size(suspects)
+    shifts |= {f.name: discrete_shift(f.name in matched.alike, request) for f in factors if f.discrete}
+    match = matched.match
+    others = [f for f in factors if f.name not in {change.name for change in (*matched.discrete, *match.plan)}]
+    gradual = [factor for factor in others if not factor.discrete]
+    moved = accounted_for(matched, gradual)
+    suspects = suspects_of(matched.matcher, match.plan, gradual, shifts, moved, settings.alpha)
+    suspects = at_full_size(suspects)
+    match = replace(match, plan=(*matched.discrete, *at_full_size(match.plan)))
     trial = run_trial(request, match, suspects, mix, rng)
-    return _Measured(factors, shifts, match, others, moved, suspects, mix is not None, trial, rng, warnings)
+    return _Measured(factors, shifts, matched, match, others, moved, suspects, mix is not None, trial, rng, warnings)
 
 
 def _estimate(request: CauseRequest, measured: _Measured) -> _Estimated:
@@ -214,7 +245,9 @@ def _judge(
 def _causes(request: CauseRequest, measured: _Measured, estimated: _Estimated, strips: list[FloatArray]) -> list[Cause]:
     """One for each factor, and the class mix where it changed; the costliest first."""
     match, trial, gap = measured.match, measured.trial, estimated.gap
-    findings = Findings(request, match, trial, measured.shifts, gap, estimated.shares, estimated.rest_is_large)
+    findings = Findings(
+        request, match, trial, measured.shifts, gap, estimated.shares, estimated.rest_is_large, measured.matched.alike
+    )
     changes = (*match.plan, *measured.suspects)
     found: list[Cause] = []
     for change in changes:
@@ -225,7 +258,7 @@ def _causes(request: CauseRequest, measured: _Measured, estimated: _Estimated, s
     tried = {cause.factor for cause in found}
     for factor in measured.others:
         if factor.name not in tried:
-            shifted, moved = measured.shifts[factor.name], measured.moved[factor.name]
+            shifted, moved = measured.shifts[factor.name], measured.moved.get(factor.name, NOT_MOVED)
             found.append(untried_cause(request, factor, shifted, moved, measured.rng))
     rank = {"harmful": 0, "unclear": 1, "harmless": 2, "unchanged": 3}
     return sorted(found, key=lambda c: (rank[c.verdict], -(c.effect or 0.0)))

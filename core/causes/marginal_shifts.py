@@ -10,11 +10,15 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.causes.distance import LEVELS, Matcher, as_columns
+from shiftlens.core.causes.matched import Matched
 from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.causes.statistics import centre, class_mix_test, holm, natural, shift_test, wrapped
 from shiftlens.core.causes.strengths import guess
 from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.results.results import Distribution, Shift
+
+OF_THE_SAMPLES = "of the samples"
+"""Unit of a discrete change: the share of the samples that have it."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,19 @@ def shifts_of(request: CauseRequest, factors: Sequence[ActiveFactor], rng: np.ra
     return found
 
 
+def discrete_shift(happened: bool, request: CauseRequest) -> Shifted:
+    """How a discrete factor differs, which has no measure: all samples of the target have the change, or none."""
+    share = float(happened)
+    ends = [[len(request.source_samples), 0], [0, len(request.target_samples)]]
+    if not happened:
+        ends[1].reverse()
+    return Shifted(
+        Shift(source=0.0, target=share, unit=OF_THE_SAMPLES),
+        1.0 - share,
+        Distribution(edges=[-0.5, 0.5, 1.5], source=ends[0], target=ends[1]),
+    )
+
+
 def measured_on(factors: Sequence[ActiveFactor], x: LazySamples) -> dict[str, Floats]:
     """Each factor's measure ``(n,)``, of one part of the samples after another."""
     found: dict[str, list[Floats]] = {factor.name: [] for factor in factors}
@@ -108,14 +125,19 @@ class Moved:
     causes: list[str]
 
 
-def accounted_for(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor]) -> dict[str, Moved]:
+NOT_MOVED = Moved(0.0, 0.0, [])
+"""Of a factor without a measure."""
+
+
+def accounted_for(matched: Matched, factors: Sequence[ActiveFactor]) -> dict[str, Moved]:
     """For each factor how its own measure moved."""
-    half = matcher.fit
-    alone = {change.name: matcher.apply((change,), half) for change in plan}
+    matcher, plan, half, source = matched.matcher, matched.match.plan, matched.matcher.fit, matched.begun.fit.source
+    alone = {change.name: half.source for change in matched.discrete}  # which are not told apart here
+    alone |= {change.name: matcher.apply((change,), half, source) for change in plan}
     together = matcher.apply(plan, half)
     found = {}
     for factor in factors:
-        begun = as_columns(factor, factor.measure(half.source))
+        begun = as_columns(factor, factor.measure(source))
         goal = np.quantile(as_columns(factor, factor.measure(half.target)), LEVELS, axis=0)
         unit = begun.std(0) + 1e-9
 
@@ -128,7 +150,7 @@ def accounted_for(matcher: Matcher, plan: Plan, factors: Sequence[ActiveFactor])
         def closed(x: FloatArray) -> float:
             return 1 - distance(as_columns(factor, factor.measure(x))) / size  # noqa: B023
 
-        if size == 0 or not plan:
+        if size == 0 or not alone:
             found[factor.name] = Moved(size, 0.0, [])
             continue
         parts = {name: closed(x) for name, x in alone.items()}

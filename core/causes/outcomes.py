@@ -171,6 +171,11 @@ def randomised_rows(rig: Rig, scores: Scores, plan: Plan, count: int, batch: int
     return TrialRows(changed, scores.label[chosen], loss, scores.loss[chosen])
 
 
+def _reached(change: Change, step: Change, before: FloatArray, after: FloatArray, u: Floats) -> Floats:
+    """What each sample measures after one step; of a discrete change, which has no measure, whether it was made."""
+    return step.deltas(before, u) if change.factor.discrete else change.factor.measure(after)
+
+
 def measure_dose(rig: Rig, sample_kind: str, change: Change, before: Scores, parts: Floats) -> Dosed:
     """One change at each of ``parts`` (the first is 0, the last 1) on the same samples.
 
@@ -192,7 +197,7 @@ def measure_dose(rig: Rig, sample_kind: str, change: Change, before: Scores, par
         wanted.append(change.deltas(begun, own[change.name][rows]))
         for step in range(len(steps)):
             changed = made(step, rows, begun)
-            values[step].append(change.factor.measure(changed))
+            values[step].append(_reached(change, steps[step], begun, changed, own[change.name][rows]))
             unchanged = before.rows(np.arange(rows.start, rows.stop))
             after[step].append(rig.score(changed, rig.labels[rows]) if step else unchanged)
         clipped.append((clipped_share(sample_kind, begun, changed), len(begun)))

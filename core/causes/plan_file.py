@@ -15,7 +15,8 @@ STRENGTHS = ("offset", "slope", "spread", "middle", "skew")
 def change_as_values(change: Change) -> dict[str, Any]:
     """One change: its factor, the unit, and the numbers of `Change` to ten significant digits."""
     strengths = {field: float(f"{getattr(change, field):.10g}") for field in STRENGTHS}
-    return {"factor": change.name, "unit": change.factor.description.unit, **strengths}
+    variant = {"variant": change.factor.variant} if change.factor.discrete else {}
+    return {"factor": change.name, **variant, "unit": change.factor.description.unit, **strengths}
 
 
 def plan_as_values(plan: Plan, verdicts: Mapping[str, str]) -> dict[str, Any]:
@@ -40,7 +41,20 @@ def plan_of_values(values: Mapping[str, Any], factors: Sequence[ActiveFactor], w
     missing = sorted({change["factor"] for change in values["changes"]} - by_name.keys())
     if missing:
         raise InputError(f"{where} names factors that are not installed here: {', '.join(missing)}")
-    return tuple(Change(by_name[c["factor"]], *(float(c[field]) for field in STRENGTHS)) for c in values["changes"])
+    return tuple(
+        Change(_as_told(by_name[c["factor"]], c, where), *(float(c[field]) for field in STRENGTHS))
+        for c in values["changes"]
+    )
+
+
+def _as_told(factor: ActiveFactor, change: Mapping[str, Any], where: str) -> ActiveFactor:
+    """The factor, of a discrete one with its variant."""
+    if not factor.discrete:
+        return factor
+    told = factor.as_variant(str(change.get("variant", "")))
+    if told.chosen is None:
+        raise InputError(f"{where} names a variant of {factor.name} that is not installed here: {told.variant!r}")
+    return told
 
 
 def _holds_changes(values: Mapping[str, Any]) -> bool:

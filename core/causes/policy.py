@@ -100,6 +100,43 @@ class SearchPolicy:
 
 
 @dataclass(frozen=True)
+class DiscretePolicy:
+    """When a change without a strength is believed; benchmarks/preprocessing.md."""
+
+    samples: int = 250
+    """Samples of each domain that variants are tried on; as many again check what was found."""
+    screened: int = 120
+    """Samples that every variant is tried on first."""
+    checked: int = 4
+    """Best variants of a factor, by that, that are then tried on all samples."""
+    differs: float = 0.75
+    """Distance from which a factor's signs may have changed; between halves of one set of samples it is about 0.55."""
+    sign_of_gain: float = 0.5
+    """Part of the wanted gain that must show already then."""
+    worth_adding: float = 0.12
+    """A variant is believed when it takes away at least this part of the distance..."""
+    least_gain: float = 0.1
+    """...and at least this much of it."""
+    tie: float = 0.1
+    """Variants of one factor that leave at most this part of the gain more are told as a set."""
+    probed: int = 64
+    """Samples of each domain that a factor is asked about first: does it make sense for such?"""
+    most: int = 3
+    """Such changes in one plan."""
+    settled: float = 0.65
+    """Distance below which no other answer is searched: between halves of one set of samples it is about 0.55."""
+    compared: int = 150
+    """Samples on which the answers with and without discrete changes are compared."""
+    as_good: float = 0.03
+    """Distance by which the answer with discrete changes may be worse where it needs no more changes than the other,
+    and must be better where it needs more."""
+
+    def wanted(self, distance: float) -> float:
+        """By how much a variant must lower this distance."""
+        return max(self.worth_adding * distance, self.least_gain)
+
+
+@dataclass(frozen=True)
 class FitPolicy:
     """How strengths are fitted, and in which units distributions are compared."""
 
@@ -194,6 +231,7 @@ class TrialPolicy:
 class Policy:
     """All of them; an analysis is made with these, a benchmark may try others."""
 
+    discrete: DiscretePolicy = field(default_factory=DiscretePolicy)
     search: SearchPolicy = field(default_factory=SearchPolicy)
     fit: FitPolicy = field(default_factory=FitPolicy)
     trial: TrialPolicy = field(default_factory=TrialPolicy)

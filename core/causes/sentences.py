@@ -31,20 +31,24 @@ def rises(shift: Shift) -> bool:
 
 def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
     """One sentence for a factor that shifted and was tried."""
-    what = f"{_capital(e.noun)} ({values(e.shift)})"
+    what = _capital(e.noun) if e.advice else f"{_capital(e.noun)} ({values(e.shift)})"
     cost = f"{with_unit(e.effect, gap.unit, signed)} of loss, {_points(100 * e.accuracy_effect)} of accuracy"
     if verdict == "harmful":
         text = (
-            f"{what} cost{_s(e.noun)} {_lost(100 * e.accuracy_effect, gap)}"
+            f"{what} cost{_ending(e)} {_lost(100 * e.accuracy_effect, gap)}"
             if e.accuracy_effect > 0.002
-            else f"{what} cost{_s(e.noun)} {cost}"
+            else f"{what} cost{_ending(e)} {cost}"
         )
         if e.restored is not None and e.restored > 0.005:
             text += f"; undoing it on the target brings {_points(100 * e.restored)} back"
+        if e.advice:
+            text += f". To mend it without any training, {e.advice}"
     elif verdict == "harmless":
-        text = f"{what} cost{_s(e.noun)} nothing worth naming ({_at_most(e.effect, e.ci, gap)})"
+        text = f"{what} cost{_ending(e)} nothing worth naming ({_at_most(e.effect, e.ci, gap)})"
         if e.reached < NEARLY_ALL:
             text += f"; this was tried for {percent(e.reached)} of the change"
+        if e.advice:
+            text += f". To have it as in the source, {e.advice}"
     elif e.rivals:
         others = _listed([e.name, *e.rivals])
         text = (
@@ -73,7 +77,7 @@ def sentence_of(verdict: Verdict, e: Evidence, gap: Gap) -> str:
         else:
             decide = f"about {_rounded(e.needed)} source samples would"
         text = (
-            f"{what} cost{_s(e.noun)} between {signed(e.ci[0])} and {with_unit(e.ci[1], gap.unit, signed)}, which does "
+            f"{what} cost{_ending(e)} between {signed(e.ci[0])} and {with_unit(e.ci[1], gap.unit, signed)}, which does "
             f"not decide whether that is worth naming (above {number(gap.worth)}); {decide}"
         )
     if e.clipped is not None and e.clipped > 0.05:
@@ -177,7 +181,7 @@ def headline_of(causes: Sequence[Cause], gap: Gap, rest: str, rest_is_large: boo
 
 
 def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> RemedyResult:
-    """¶73: use as it is, do not use where, retrain with such data, or look further."""
+    """¶73: use as it is, do not use where, mend how the data are read, retrain with such data, or look further."""
     harmful = [c for c in causes if c.verdict == "harmful" and c.factor != "class-mix"]
     if gap.loss is not None and not gap.worse:
         return RemedyResult(advice="use", sentence="The classifier may be used on the target as it is.")
@@ -197,12 +201,18 @@ def remedy_of(causes: Sequence[Cause], gap: Gap, rest_is_large: bool) -> RemedyR
         for c in harmful
         if c.safe_until is not None and c.shift is not None
     ]
+    mended = [c.advice for c in harmful if c.advice]
+    harmful = [c for c in harmful if not c.advice]
+    mend = f"Mend how the data are read: {_listed(mended)}. That needs no training." if mended else ""
+    if not harmful:
+        return RemedyResult(advice="mend", sentence=mend)
     names = _listed([c.factor for c in harmful])
     vary = "varies" if len(harmful) == 1 else "vary"
     until = f"; until then {_listed(limits)}" if limits else ""
     return RemedyResult(
         advice="retrain",
-        sentence=f"Retrain with samples whose {names} {vary} as in the target (augmentation.yaml makes them){until}.",
+        sentence=f"{mend}{' ' if mend else ''}Retrain with samples whose {names} {vary} as in the target "
+        f"(augmentation.yaml makes them){until}.",
     )
 
 
@@ -254,6 +264,10 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _s(noun: str) -> str:
-    """ "Thicker strokes cost", but "more noise costs" and "a tilt to the left costs"."""
-    return "" if noun.endswith("s") and not noun.lower().startswith(("a ", "an ")) else "s"
+def _ending(e: Evidence) -> str:
+    """Of "cost": "thicker strokes cost", but "more noise costs" and "a tilt to the left costs".
+
+    The noun of a discrete change is a plural.
+    """
+    plural = e.advice or (e.noun.endswith("s") and not e.noun.lower().startswith(("a ", "an ")))
+    return "" if plural else "s"

@@ -73,6 +73,7 @@ class Gap:
 class Evidence:
     """What the trial says about one factor that shifted.
 
+    ``advice``: of a discrete change, how to mend it where the data are read; else empty.
     ``needed``: source samples that would narrow the interval enough for a verdict; None where their number is not what
     keeps it open, but how strong the change is.
     """
@@ -88,6 +89,7 @@ class Evidence:
     restored: float | None
     rivals: Sequence[str] = field(default_factory=list)
     supported: bool = True
+    advice: str = ""
     needed: int | None = None
 
 

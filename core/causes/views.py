@@ -201,10 +201,10 @@ def sight_of(kind: str, sample_shape: tuple[int, ...]) -> Sight:
 
 
 def viewed(factors: Sequence[ActiveFactor], sight: Sight) -> list[ActiveFactor]:
-    """The factors as they work on views."""
+    """Factors with a strength as they work on views."""
     if sight.layout is None:
         return list(factors)
-    return [ViewedFactor(f.name, f.description, f.worker, f.settings, sight.layout) for f in factors]
+    return [ViewedFactor(f.name, f.description, f.worker, layout=sight.layout) for f in factors]
 
 
 def taught(factor: ActiveFactor, source: LazySamples, gap: float, sight: Sight) -> ActiveFactor:
@@ -226,7 +226,7 @@ def taught(factor: ActiveFactor, source: LazySamples, gap: float, sight: Sight) 
 
 def _whole(factor: ActiveFactor) -> ActiveFactor:
     """The factor as it works on the samples themselves."""
-    return ActiveFactor(factor.name, factor.description, factor.worker, factor.settings)
+    return ActiveFactor(factor.name, factor.description, factor.worker)
 
 
 def at_full_size(plan: Plan) -> Plan:

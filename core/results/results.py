@@ -108,6 +108,11 @@ class Cause(Record):
     dose: list[DosePoint] = Field(default_factory=list, description="what changes of several strengths cost")
     strip: list[StripCell] = Field(default_factory=list, description="one sample at several strengths, for pictures")
     distribution: Distribution | None = Field(None, description="of the measure in both domains")
+    variant: str = Field("", description="of a discrete factor, such as the order of channels, which change it was")
+    advice: str = Field("", description="of a discrete factor, what to do about it where the data are read")
+    alike: list[str] = Field(
+        default_factory=list, description="of a discrete factor, variants that the data cannot tell from this one"
+    )
     sentence: str = Field(description="the verdict in one sentence")
 
 
@@ -409,7 +414,6 @@ class MeasuredRemedy(Record):
     coverage: float | None = Field(None, description="share of held-out target samples that it accepts; None: all")
     seeds: int = Field(1, description="how often it was done, each time with other chance")
     file: str = Field("", description="the mended classifier, a file of the run directory")
-    why_no_file: str = Field("", description="why there is no such file, where there could be one")
     facts: dict[str, Any] = Field(default_factory=dict, description="what the remedy tells of itself")
     why_not: str = Field("", description="why it was not tried")
     sentence: str = Field("", description="the same in words")
@@ -418,8 +422,8 @@ class MeasuredRemedy(Record):
 class RemedyResult(Record):
     """What to do, and what that was measured to bring (None: not measured)."""
 
-    advice: Literal["use", "restrict", "retrain", "investigate"] = Field(
-        description="use as it is, restrict its use, retrain, or investigate further"
+    advice: Literal["use", "restrict", "mend", "retrain", "investigate"] = Field(
+        description="use as it is, restrict its use, mend how the data are read, retrain, or investigate further"
     )
     sentence: str = Field(description="the same in words")
     measured: list[MeasuredRemedy] | None = Field(

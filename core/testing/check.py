@@ -16,6 +16,7 @@ from shiftlens.core.host.host import Host, Offer
 from shiftlens.core.host.kinds import KINDS, Component
 from shiftlens.core.testing.classifier import ClassifierSubject
 from shiftlens.core.testing.converter import ConverterSubject
+from shiftlens.core.testing.discrete import discrete as discrete
 from shiftlens.core.testing.factor import FactorSubject
 from shiftlens.core.testing.generator import GeneratorSubject
 from shiftlens.core.testing.observer import ObserverSubject

@@ -12,7 +12,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.statistics import wrapped
-from shiftlens.core.host.kinds import Factor, OnnxOperation
+from shiftlens.core.host.kinds import Factor
 from shiftlens.core.testing.realdata import image_sets, odd_samples, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 
@@ -20,8 +20,6 @@ STEP = 0.3  # of the spread of the measure over real samples: what shifts are tr
 FOLLOWS = (0.4, 1.8)  # what share of the asked shift the middle sample may move by
 UNTOUCHED = 0.02  # of the range of the values: what a shift by nothing may change
 ROUNDING = 1e-3
-ALIKE = 12  # samples that an ONNX form is compared on
-STRENGTHS = (-6.0, -1.0, 0.0, 1.0, 6.0)  # in steps
 
 
 @dataclass
@@ -61,7 +59,13 @@ class FactorSubject(Subject):
 
     @cached_property
     def values(self) -> Floats:
-        values: Floats = self.made.measure(self.x)
+        return self.measured(self.x)
+
+    def measured(self, x: FloatArray) -> Floats:
+        """The measure of these samples; left out where the factor has variants, and so no measure."""
+        if self.factor.variants:
+            raise LeftOut("it has variants, and no measure")
+        values: Floats = self.made.measure(x)
         return values
 
     @property
@@ -75,7 +79,9 @@ class FactorSubject(Subject):
         return max(STEP * float(np.nanstd(self.values)), 1e-6)
 
     def moved(self, x: FloatArray, by: float, seed: int = 0) -> FloatArray:
-        """``x`` shifted by the same everywhere; left out where the factor only measures."""
+        """``x`` shifted by the same everywhere; left out where the factor only measures, or has variants."""
+        if self.factor.variants:
+            raise LeftOut("it has variants, and no strength")
         if not self.factor.interventional:
             raise LeftOut("interventional=False: it is only measured")
         shifted: FloatArray = self.made.shift(x, np.full(len(x), by), np.random.default_rng(seed))
@@ -95,7 +101,9 @@ def refuses_in_words(subject: FactorSubject) -> None:
 @rule("factor", "one-value-each", first=True)
 def one_value_each(subject: FactorSubject) -> None:
     """``measure(x (N, *sample))`` gives ``(N,)`` float64: NaN where a sample has no such property, never infinite, and
-    a number for some of the samples."""
+    a number for some of the samples. A factor with variants has no measure."""
+    if subject.factor.variants:
+        return
     values, x = subject.values, subject.x
     expect(getattr(values, "shape", None) == (len(x),), f"shape {(len(x),)}", getattr(values, "shape", type(values)))
     expect(values.dtype == np.float64, "float64", values.dtype)
@@ -107,7 +115,7 @@ def one_value_each(subject: FactorSubject) -> None:
 def each_sample_alone(subject: FactorSubject) -> None:
     """What a sample measures does not depend on the others in its batch: a batch of one gives the same."""
     together = subject.values[:5]
-    alone = np.concatenate([subject.made.measure(subject.x[i : i + 1]) for i in range(5)])
+    alone = np.concatenate([subject.measured(subject.x[i : i + 1]) for i in range(5)])
     expect(np.allclose(together, alone, rtol=1e-4, atol=1e-5, equal_nan=True), f"{together} as in the batch", alone)
 
 
@@ -176,7 +184,7 @@ def the_same_under_a_seed(subject: FactorSubject) -> None:
 def leaves_its_input_alone(subject: FactorSubject) -> None:
     """Neither ``measure`` nor ``shift`` changes the samples they are given."""
     given = subject.x.copy()
-    subject.made.measure(given)
+    subject.measured(given)
     expect(np.array_equal(given, subject.x), "samples unchanged by measure", "they were changed")
     if subject.factor.interventional:
         subject.moved(given, subject.step)
@@ -190,7 +198,7 @@ def survives_all_equal_samples(subject: FactorSubject) -> None:
     for value in (0.0, 0.5, 1.0):
         x = np.full_like(subject.x[:3], value)
         expect(isinstance(subject.made.refuses(x), str), "a string from refuses", "something else")
-        values = subject.made.measure(x)
+        values = subject.measured(x)
         expect(not np.isinf(values).any(), f"numbers or NaN for samples of {value:g} throughout", values)
         if subject.factor.interventional:
             expect(np.isfinite(subject.moved(x, subject.step)).all(), "finite values after a shift", "NaN or infinite")
@@ -205,50 +213,8 @@ def takes_odd_sizes(subject: FactorSubject) -> None:
         x = odd_samples(kind)[0][:4]
         if subject.made.refuses(x):
             continue
-        values = subject.made.measure(x)
+        values = subject.measured(x)
         expect(values.shape == (len(x),), f"{(len(x),)} for samples of shape {x.shape}", values.shape)
         if subject.factor.interventional:
             shape = subject.moved(x, subject.step).shape
             expect(shape == x.shape, f"samples of shape {x.shape}", shape)
-
-
-@rule("factor", "onnx-agrees")
-def onnx_agrees(subject: FactorSubject) -> None:
-    """Where it has an ONNX form (``onnx(settings, sample_shape, rng)``), its models do to every sample of a batch what
-    ``shift`` and ``measure`` do to it alone, within 1e-4 of the samples' range or the tolerance that the form declares:
-    by nothing, by usual and by large strengths, to either side, with the random numbers of one ``rng``."""
-    if subject.factor.onnx is None:
-        raise LeftOut(f"it has no ONNX form: {subject.factor.why_no_onnx or 'none was written'}")
-    for x in subject.sorts():
-        if not subject.made.refuses(x):
-            _onnx_agrees_on(subject, x[:ALIKE])
-
-
-def _onnx_agrees_on(subject: FactorSubject, x: FloatArray) -> None:
-    from shiftlens.export.session import Session
-
-    assert subject.factor.onnx is not None
-    form = subject.factor.onnx(subject.settings, x.shape[1:], np.random.default_rng(5))
-    expect(isinstance(form, OnnxOperation), "an OnnxOperation", f"{form!r:.100}")
-    shift = Session(form.shift.SerializeToString(), device="cpu")
-    ways = (len(shift.inputs), len(shift.outputs))
-    expect(ways == (2, 1), "a shift of two inputs, samples and strengths, and one output", f"{ways[0]} and {ways[1]}")
-    samples, strengths = (tensor.name for tensor in shift.inputs)
-    for part in STRENGTHS:
-        delta = np.full(len(x), part * subject.step)
-        (made,) = shift.run(**{samples: x, strengths: delta}).values()
-        alone = [subject.made.shift(x[i : i + 1], delta[:1], np.random.default_rng(5)) for i in range(len(x))]
-        off = float(np.abs(made - np.concatenate(alone)).max() / max(float(np.ptp(x)), 1e-9))
-        told = f"samples shifted by {part * subject.step:.3g} that agree with the worker's within {form.tolerance:g}"
-        expect(off <= form.tolerance, f"{told} of their range", f"a difference of {off:.3g}")
-    if form.measure is not None:
-        measure = Session(form.measure.SerializeToString(), device="cpu")
-        (entry,) = measure.inputs
-        (found,) = measure.run(**{entry.name: x}).values()
-        wanted = np.concatenate([subject.made.measure(x[i : i + 1]) for i in range(len(x))])
-        same = bool(np.array_equal(np.isnan(found), np.isnan(wanted)))
-        expect(same, "NaN where the worker's measure has it", "NaN elsewhere")
-        known = np.isfinite(wanted)
-        off = float(np.abs(wrapped(found - wanted, subject.period))[known].max(initial=0.0))
-        scale = max(float(np.abs(wanted[known]).max(initial=0.0)), subject.step)
-        expect(off <= 1e-4 * scale, f"measures within 1e-4 of {scale:.3g}", f"a difference of {off:.3g}")

@@ -10,22 +10,30 @@ from collections.abc import Iterable
 from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import Factor
 from shiftlens.plugins.factors import (
+    channels,
     colour,
     columns,
+    framing,
     geometry,
     jpeg,
     noise,
     occlusion,
+    orientation,
+    resolution,
+    sampling_rate,
     series,
     spectrum,
     strokes,
     tone,
+    value_range,
 )
 
 FAMILIES = (colour, tone, spectrum, noise, strokes, geometry, jpeg, occlusion, series, columns)
+DISCRETE = (orientation, channels, value_range, framing, resolution, sampling_rate)
+"""Faults of preprocessing: changes that have no strength."""
 
 
 @hookimpl
 def shiftlens_factors() -> Iterable[Factor]:
-    for family in FAMILIES:
+    for family in FAMILIES + DISCRETE:
         yield from family.FACTORS

@@ -16,13 +16,12 @@ from functools import cache, reduce
 import numpy as np
 
 from shiftlens.core.arrays import BoolArray, FloatArray, Floats, Reals
+from shiftlens.core.causes.views import averaging
 
 Mask = BoolArray
 
 GREY = 0.02  # mean chroma below which an image counts as grey
 FIGURES = 0.6  # share of samples on a plain ground from which a set counts as figures
-MEDIAN_TO_SD = 1.4826  # of a normal distribution
-MOST_NOISE = 0.5  # the strongest noise added to images, as a share of the full range
 PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few plain ones as photographs too
 
 
@@ -164,12 +163,6 @@ def cosines(size: int) -> FloatArray:
     return np.asarray(rows, dtype=np.float32)
 
 
-def frequencies(height: int, width: int) -> FloatArray:
-    """Radial frequency of each coefficient in radians per pixel, ``(height, width)``, 0 to pi on each axis."""
-    rows, columns = np.arange(height) / height, np.arange(width) / width
-    return np.asarray(np.pi * np.hypot(rows[:, None], columns), dtype=np.float32)
-
-
 def photographs(x: FloatArray) -> bool:
     """Whether most samples have no plain ground."""
     return bool(figure(x).plain.mean() < FIGURES)
@@ -225,3 +218,27 @@ def strength_reaching(
         near_miss = np.where(beyond, near_miss / 2, miss)
         far, near = np.where(beyond, tried, far), np.where(beyond, near, tried)
     return best
+
+
+def blocks(light: FloatArray, parts: int) -> FloatArray:
+    """Means of ``(N, H, W)`` over equal parts of its height and width, ``(N, parts, parts)``."""
+    rows, columns = (averaging(length, parts) for length in light.shape[1:])
+    return np.asarray(rows @ light @ columns.T, dtype=np.float32)
+
+
+def resized(x: FloatArray, shape: tuple[int, ...], nearest: bool = False) -> FloatArray:
+    """``(N, C, *shape)``: averaged over areas where that is smaller, else between pixels (or the nearest one)."""
+    import cv2
+
+    if x.shape[2:] == tuple(shape):
+        return np.ascontiguousarray(x, dtype=np.float32)
+    height, width = shape
+    smaller = height <= x.shape[2] and width <= x.shape[3]
+    how = cv2.INTER_NEAREST_EXACT if nearest else cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    made = np.empty((*x.shape[:2], height, width), dtype=np.float32)
+    for sample in range(len(x)):
+        for channel in range(x.shape[1]):
+            made[sample, channel] = cv2.resize(
+                np.ascontiguousarray(x[sample, channel]), (width, height), interpolation=how
+            )
+    return clipped(made)

@@ -35,9 +35,11 @@ class UseWhere:
 
     def __call__(self, data: RemedyData, augment: Augmentation, job: Job) -> Remedied:
         """Find the range; the classifier is not changed."""
-        factors = [change.factor for change in data.plan if change.factor.period is None]
+        factors = [c.factor for c in data.plan if c.factor.period is None and not c.factor.discrete]
         if not factors:
-            raise InputError("the harmful change goes round in a circle, so there is no range to stay in")
+            raise InputError(
+                "the harmful change goes round in a circle or has no strength: there is no range to stay in"
+            )
         labelled = data.target.label is not None
         samples = data.target if labelled else data.source
         assert samples.label is not None

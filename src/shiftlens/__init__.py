@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import ConversionData as ConversionData
     from shiftlens.core.host.kinds import Converter as Converter
     from shiftlens.core.host.kinds import ConverterWorker as ConverterWorker
+    from shiftlens.core.host.kinds import DiscreteWorker as DiscreteWorker
     from shiftlens.core.host.kinds import Factor as Factor
     from shiftlens.core.host.kinds import FactorWorker as FactorWorker
     from shiftlens.core.host.kinds import Generator as Generator
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import LossWorker as LossWorker
     from shiftlens.core.host.kinds import Observer as Observer
     from shiftlens.core.host.kinds import ObserverWorker as ObserverWorker
-    from shiftlens.core.host.kinds import OnnxOperation as OnnxOperation
     from shiftlens.core.host.kinds import Pair as Pair
     from shiftlens.core.host.kinds import Proposal as Proposal
     from shiftlens.core.host.kinds import ProvidedClassifier as ProvidedClassifier
@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import TrainedGenerator as TrainedGenerator
     from shiftlens.core.host.kinds import TrainingData as TrainingData
     from shiftlens.core.host.kinds import UnderstoodClassifier as UnderstoodClassifier
+    from shiftlens.core.host.kinds import Variant as Variant
     from shiftlens.core.job import Job as Job
     from shiftlens.core.results.report import Report as Report
     from shiftlens.core.run.directory import Run as Run
@@ -101,6 +102,7 @@ FOR_PLUGINS = {
         "ConversionData",
         "Converter",
         "ConverterWorker",
+        "DiscreteWorker",
         "Factor",
         "FactorWorker",
         "Generator",
@@ -109,7 +111,6 @@ FOR_PLUGINS = {
         "LossWorker",
         "Observer",
         "ObserverWorker",
-        "OnnxOperation",
         "Pair",
         "Proposal",
         "ProvidedClassifier",
@@ -129,6 +130,7 @@ FOR_PLUGINS = {
         "TrainedGenerator",
         "TrainingData",
         "UnderstoodClassifier",
+        "Variant",
     ),
     "shiftlens.core.job": ("Job",),
     "shiftlens.core.results.report": ("Report",),

@@ -150,7 +150,9 @@ SETTINGS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "autoencoder": few_steps, "vae": few_steps, "gan": few_steps, "cyclegan": small_networks,
     "column": lambda folder: {"column": 2}, "mlflow": tracked,
 }  # fmt: skip
-OWN: dict[str, Callable[[], Any]] = {name: lambda: spoken(4)[0] for name in ("pitch", "speed", "bandwidth")}
+OWN: dict[str, Callable[[], Any]] = {
+    name: lambda: spoken(4)[0] for name in ("pitch", "speed", "bandwidth", "sampling-rate")
+}
 """The kit's series are curves; these factors are about tones, and are looked at with spoken digits."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rulebreakers import BREAKERS, GOOD, Tried
+from rulebreakers.factors import GOOD_DISCRETE
 
 from shiftlens.core.host.kinds import KINDS
 from shiftlens.core.testing.check import findings
@@ -47,6 +48,13 @@ def test_a_broken_rule_is_caught_and_told(anchor: str, tmp_path: Path) -> None:
 def test_what_keeps_the_rules_passes(kind: str, tmp_path: Path) -> None:
     told = [f.told() for f in found(GOOD[kind], tmp_path).values() if f.status == "broken"]
     assert not told, "\n".join(told)
+
+
+def test_a_discrete_factor_that_keeps_the_rules_passes(tmp_path: Path) -> None:
+    looked_at = found(GOOD_DISCRETE, tmp_path)
+    assert not [f.told() for f in looked_at.values() if f.status == "broken"]
+    assert looked_at["factor-makes-every-variant"].status == "kept"
+    assert looked_at["factor-moves-as-asked"].status == "left out"
 
 
 def test_a_failing_check_tells_every_broken_rule_at_once() -> None:

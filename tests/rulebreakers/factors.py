@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rulebreakers.tried import Tried
-from shiftlens.core.host.kinds import (
-    Factor,
-)
+from shiftlens.core.host.kinds import Factor, Variant
 
 
 class Level:
@@ -36,14 +34,34 @@ def plain_shift(self, x, delta, rng):
     return Level.shift(self, x, delta, rng)
 
 
-def too_much(settings, sample_shape, rng):
-    """The ONNX form of a shift by a little more than is asked for."""
-    from shiftlens.plugins.factors.onnx_pixels import clipped, operation, per_sample
+class Negative:
+    """Discrete: light and dark exchanged."""
 
-    return operation(sample_shape, None, lambda x, delta: clipped(x + 1.1 * per_sample(delta, x.ndim)))
+    def __init__(self, settings=None):
+        pass
+
+    def refuses(self, x):
+        return ""
+
+    def signs(self, x):
+        return x.reshape(len(x), -1).mean(1, dtype=np.float64)[:, None]
+
+    def make(self, x, variant):
+        return (1 - x).astype(np.float32)
+
+    def undo(self, x, variant):
+        return (1 - x).astype(np.float32)
+
+
+INVERTED = Variant("inverted", "Inverted images", "invert the images")
+
+
+def discrete_with(variants=(INVERTED,), **methods):
+    return Tried(factor(type("Worker", (Negative,), methods), variants=variants))
 
 
 GOOD = Tried(factor(Level))
+GOOD_DISCRETE = discrete_with()
 
 BREAKERS = {
     "factor-refuses-in-words": factor_with(refuses=lambda self, x: None),
@@ -66,8 +84,11 @@ BREAKERS = {
     "factor-survives-all-equal-samples": factor_with(
         measure=lambda self, x: Level.measure(self, x) / np.ptp(x, axis=(1, 2, 3)).astype(np.float64)
     ),
+    "factor-variants-are-told": discrete_with((INVERTED, INVERTED)),
+    "factor-signs-of-each-sample": discrete_with(signs=lambda self, x: Negative.signs(self, x) - x.mean()),
+    "factor-makes-every-variant": discrete_with(make=lambda self, x, variant: (2 - x).astype(np.float32)),
+    "factor-takes-variants-back": discrete_with(undo=lambda self, x, variant: x),
     "factor-takes-odd-sizes": factor_with(
         measure=lambda self, x: Level.measure(self, x.reshape(len(x), -1, 2)), refuses=lambda self, x: ""
     ),
-    "factor-onnx-agrees": Tried(factor(Level, onnx=too_much)),
 }

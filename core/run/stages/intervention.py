@@ -169,7 +169,7 @@ def _dosed(context: Context, change: Change, sample: FloatArray) -> FloatArray:
 
 def _steps(context: Context, change: Change, x: FloatArray, label: int) -> list[SliderStep]:
     scores = context.score_in_batches(x, np.full(len(x), label, dtype=np.int64))
-    values = change.factor.worker.measure(x)  # unchecked: NaN is an answer here, and told as such
+    values = change.factor.measured_or_nan(x)
     return [
         SliderStep(
             part=float(part),
