@@ -224,8 +224,8 @@ def shiftlens_factors() -> Iterable[Factor]:  # type: ignore[empty-body]
     """Offer nameable properties of a sample that can be measured and, where possible, changed.
 
     A measure that goes in circles (a hue, the time of day) says how far a whole turn is: ``Factor(period=360.0, ...)``.
-    A change that has no strength (another order of the channels) is told by ``Factor(variants=(Variant(...), ...))``; its
-    worker follows `DiscreteWorker`, which has ``signs``, ``make`` and ``undo`` in place of ``measure`` and ``shift``.
+    A change that has no strength (another order of the channels) is told by ``Factor(variants=(Variant(...), ...))``;
+    its worker follows `DiscreteWorker`: ``signs``, ``make`` and ``undo`` in place of ``measure`` and ``shift``.
 
     Example::
 
