@@ -18,13 +18,19 @@ from hypothesis import settings
 import shiftlens
 
 QUICK = (
+    "classifier.train.epochs=6",
     "generator.steps=150",
     "selector.pairs=4",
-    "trial.matching_samples=150",
-    "trial.rows=600",
+    "trial.matching_samples=100",
+    "trial.samples=400",
+    "trial.bootstrap=200",
+    "trial.rows=300",
     "remedy.seeds=2",
-    "factors=[stroke-thickness, hue, brightness, sharpness, noise, rotation]",
+    "remedy.samples=300",
+    "factors=[stroke-thickness, hue, brightness, rotation]",
 )
+
+WITHOUT_SECOND_OPINION = {"features": 3, "losses": 3, "second_opinion": False}
 
 # Real data and two busy cores make single examples slow at times: no deadline, fewer examples, same every time.
 settings.register_profile("shiftlens", deadline=None, max_examples=40, derandomize=True)
@@ -59,6 +65,20 @@ def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callabl
             make(folder)
             done.touch()
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished_analysis(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small analysis of digits as vectors (`smallanalysis`) and its run, in one folder; tests work on copies."""
+    from smallanalysis import stages_done, write_analysis
+
+    def make(folder: Path) -> None:
+        columns = [{"name": "column", "column": index} for index in (5, 12, 13, 14)]
+        generator = {"name": "autoencoder", "steps": 20, "loss_axis": "observed"}  # which is worth a warning
+        write_analysis(folder, factors=columns, generator=generator, grid=WITHOUT_SECOND_OPINION)
+        stages_done(folder / "analysis.yaml", folder / "run")
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ amount of its own. Thickness costs accuracy, colour does not. No drawing appears
 from __future__ import annotations
 
 import io
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -45,10 +46,11 @@ def write_demo(folder: Path, seed: int = 0) -> Path:
     return settings
 
 
+@cache
 def demo_domains(
     seed: int = 0,
 ) -> tuple[tuple[Pixels, IntArray], tuple[Pixels, IntArray]]:
-    """Source and target, each as images ``(N, 32, 32, 3)`` uint8 and labels ``(N,)``."""
+    """Source and target, each as images ``(N, 32, 32, 3)`` uint8 and labels ``(N,)``; drawn once, read only."""
     from sklearn.datasets import load_digits
 
     loaded = load_digits()
@@ -59,6 +61,8 @@ def demo_domains(
     edges, labels = [edges_of(loaded.images[r]) for r in rows], [loaded.target[r].astype(np.int64) for r in rows]
     source = drawn(edges[0], rng.uniform(*THIN, len(rows[0])), source_hues(len(rows[0]), rng), rng)
     target = drawn(edges[1], rng.uniform(*THICK, len(rows[1])), target_hues(len(rows[1]), rng), rng)
+    for array in (source, target, *labels):
+        array.flags.writeable = False
     return (source, labels[0]), (target, labels[1])
 
 

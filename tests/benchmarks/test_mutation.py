@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from benchmarks.mutation import ROOMS, drawn, mutants_of, mutated
+from benchmarks.mutants import drawn, mutants_of, mutated
+from benchmarks.mutation import ROOMS
 from benchmarks.mutation_reasons import REASONS
 from realdata import ROOT
 

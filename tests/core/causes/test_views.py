@@ -7,7 +7,6 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_sample_images
 from smallfactors import Level, active
 
 from shiftlens import Host
@@ -33,6 +32,8 @@ def pictures() -> np.ndarray:
     """Parts of scikit-learn's two photographs: ``(24, 3, 128, 160)``."""
     rng = np.random.default_rng(0)
     found = []
+    from sklearn.datasets import load_sample_images
+
     for image in load_sample_images().images:  # (427, 640, 3) uint8
         for _ in range(12):
             top, left = rng.integers(0, 427 - HEIGHT), rng.integers(0, 640 - WIDTH)

@@ -13,32 +13,19 @@ from shiftlens.core import cli
 from shiftlens.core.commands.ending import table
 from shiftlens.core.results.results import Cause
 
-QUICK = ["--set", "grid.second_opinion=false"]
-
 
 def told(capsys, *command, code=0):
     assert cli._run_command_line([str(word) for word in command]) == code
     return capsys.readouterr()
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """An analysis that has a warning to tell, on the grid's axis, and its run."""
-    folder = tmp_path_factory.mktemp("finished")
-    columns = [{"name": "column", "column": index} for index in (1, 12, 13, 14)]
-    generator = {"name": "autoencoder", "steps": 20, "loss_axis": "observed"}
-    config = write_analysis(folder, factors=columns, generator=generator)
-    assert cli._run_command_line(["run", str(config), "--out", str(folder / "run"), "--quiet", *QUICK]) == 0
-    return folder
-
-
 @pytest.fixture
-def folder(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "analysis")
+def folder(finished_analysis, tmp_path):
+    return shutil.copytree(finished_analysis, tmp_path / "analysis")
 
 
 def test_the_sentence_the_verdicts_and_the_report_stand_on_stdout_in_this_order(capsys, folder):
-    done = told(capsys, "run", folder / "analysis.yaml", "--out", folder / "run", *QUICK)
+    done = told(capsys, "run", folder / "analysis.yaml", "--out", folder / "run")
     results = load_run(folder / "run").results
     lines = done.out.splitlines()
     assert lines[0] == results.headline
@@ -50,8 +37,8 @@ def test_the_sentence_the_verdicts_and_the_report_stand_on_stdout_in_this_order(
         assert line.split()[0] == verdict
 
 
-def test_the_table_says_what_each_change_costs_and_the_worst_stands_first(finished):
-    results = load_run(finished / "run").results
+def test_the_table_says_what_each_change_costs_and_the_worst_stands_first(finished_analysis):
+    results = load_run(finished_analysis / "run").results
     worst = max(
         (cause for cause in results.causes if cause.verdict in ("harmful", "unclear")),
         key=lambda cause: (cause.verdict == "harmful", cause.effect),
@@ -61,15 +48,15 @@ def test_the_table_says_what_each_change_costs_and_the_worst_stands_first(finish
     assert table(results)[0].endswith("points of accuracy")
 
 
-def test_a_cost_without_labels_is_told_in_the_unit_of_the_loss(finished):
-    results = load_run(finished / "run").results
+def test_a_cost_without_labels_is_told_in_the_unit_of_the_loss(finished_analysis):
+    results = load_run(finished_analysis / "run").results
     bare = Cause(factor="hue", verdict="unclear", effect=-0.126, ci=(-0.2, 0.001), accuracy_effect=None, sentence="")
     lines = table(results.model_copy(update={"causes": [bare], "loss_unit": "nats"}))
     assert lines == ["  unclear    hue  costs −0.13 (−0.20 to 0.00) nats"]
 
 
 def test_a_run_with_nothing_to_do_says_so(capsys, folder):
-    command = ("run", folder / "analysis.yaml", "--out", folder / "run", *QUICK)
+    command = ("run", folder / "analysis.yaml", "--out", folder / "run")
     first = told(capsys, *command)
     assert "up to date" in first.err
     assert "up to date" not in told(capsys, *command, "--from", "render").err
@@ -77,7 +64,7 @@ def test_a_run_with_nothing_to_do_says_so(capsys, folder):
 
 
 def test_every_warning_of_the_results_reaches_stderr_once(capsys, folder):
-    command = ("run", folder / "analysis.yaml", "--out", folder / "run", *QUICK, "--quiet")
+    command = ("run", folder / "analysis.yaml", "--out", folder / "run", "--quiet")
     warnings = load_run(folder / "run").results.warnings
     assert warnings
     for more in ((), ("--from", "data")):  # told from the results, and as it happens
@@ -88,7 +75,7 @@ def test_every_warning_of_the_results_reaches_stderr_once(capsys, folder):
 
 
 def test_a_stage_s_error_is_told_once(capsys, folder):
-    command = ("run", folder / "analysis.yaml", "--out", folder / "run", *QUICK)
+    command = ("run", folder / "analysis.yaml", "--out", folder / "run")
     done = told(capsys, *command, "--set", "selector={name: indices, pairs: [[0, 9999]]}", code=2)
     (line,) = [line for line in done.err.splitlines() if "9999" in line]
     assert line.startswith("error: ")
@@ -111,7 +98,7 @@ def test_the_report_is_opened_in_the_browser(capsys, folder, tmp_path, monkeypat
     monkeypatch.setenv("BROWSER", f"{browser} %s")
     monkeypatch.setattr("webbrowser._tryorder", None)
     monkeypatch.setattr("webbrowser._browsers", {})
-    command = ("run", folder / "analysis.yaml", "--out", folder / "run", *QUICK, "--quiet", "--open")
+    command = ("run", folder / "analysis.yaml", "--out", folder / "run", "--quiet", "--open")
     told(capsys, *command)
     assert seen.read_text().strip() == (folder / "run" / "report.html").as_uri()
     assert "until" in told(capsys, *command, "--until", "grid", code=2).err

@@ -9,27 +9,16 @@ import shutil
 import numpy as np
 import pytest
 import yaml
-from smallanalysis import stages_done, vectors, write_analysis, write_domain, write_onnx
+from smallanalysis import stages_done, vectors, write_domain, write_onnx
 
 from shiftlens import Host, load_run, load_settings
 from shiftlens.core.commands.augment import AUGMENTATION, write_augmented
 from shiftlens.core.errors import ShiftlensError
 
-QUICK = ("grid.second_opinion=false", "reports=[json, markdown]")
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """An analysis and its run, both in one folder; tests work on copies."""
-    folder = tmp_path_factory.mktemp("finished")
-    config = write_analysis(folder, factors=[{"name": "column", "column": index} for index in (5, 12, 13, 14)])
-    stages_done(config, folder / "run", *QUICK)
-    return folder
-
 
 @pytest.fixture
-def folder(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "analysis")
+def folder(finished_analysis, tmp_path):
+    return shutil.copytree(finished_analysis, tmp_path / "analysis")
 
 
 def held(run):
@@ -85,7 +74,7 @@ def test_a_run_that_fails_on_its_input_leaves_all_that_an_earlier_one_wrote(fold
     spoil(folder)
     for from_ in (None, "data"):
         with pytest.raises(ShiftlensError):
-            stages_done(folder / "analysis.yaml", folder / "run", *QUICK, "name=other", from_=from_)
+            stages_done(folder / "analysis.yaml", folder / "run", "name=other", from_=from_)
         assert held(folder / "run") == before
     assert agree(folder / "run")
 
@@ -93,52 +82,52 @@ def test_a_run_that_fails_on_its_input_leaves_all_that_an_earlier_one_wrote(fold
 def test_a_run_that_is_mended_goes_on(folder):
     no_labels(folder)
     with pytest.raises(ShiftlensError):
-        stages_done(folder / "analysis.yaml", folder / "run", *QUICK)
+        stages_done(folder / "analysis.yaml", folder / "run")
     write_domain(folder / "target.npz", 0.8, 800, 1400)
-    assert stages_done(folder / "analysis.yaml", folder / "run", *QUICK) == ["data"]  # a new file of the same content
+    assert stages_done(folder / "analysis.yaml", folder / "run") == ["data"]  # a new file of the same content
 
 
 def test_settings_and_results_agree_whatever_is_changed(folder):
     config, run = folder / "analysis.yaml", folder / "run"
     assert agree(run)
-    assert stages_done(config, run, QUICK[0], "reports=[markdown]") == ["explain", "render"]
+    assert stages_done(config, run, "reports=[markdown]") == ["explain", "render"]
     assert agree(run)
-    assert stages_done(config, run, QUICK[0], "reports=[markdown]", "device=cpu", until="score")
+    assert stages_done(config, run, "reports=[markdown]", "device=cpu", until="score")
     assert load_run(run).settings["device"] == "auto"  # results.json is of those settings still
     assert agree(run)
 
 
 def test_settings_that_were_written_over_by_hand_are_written_again(folder):
     (folder / "run" / "settings.yaml").write_text("name: by hand\n")
-    assert stages_done(folder / "analysis.yaml", folder / "run", *QUICK) == []
+    assert stages_done(folder / "analysis.yaml", folder / "run") == []
     assert agree(folder / "run")
 
 
 def test_moving_the_folder_changes_nothing(folder, tmp_path):
     before = held(folder / "run")
     moved = shutil.move(folder, tmp_path / "elsewhere")
-    assert stages_done(moved / "analysis.yaml", moved / "run", *QUICK) == []
+    assert stages_done(moved / "analysis.yaml", moved / "run") == []
     assert held(moved / "run") == before
 
 
-def test_the_same_analysis_has_the_same_hash_in_another_folder_and_directory(finished, folder, tmp_path):
-    here = load_settings(folder / "analysis.yaml", overrides=QUICK)
-    assert here.sha256 == load_settings(finished / "analysis.yaml", overrides=QUICK).sha256
+def test_the_same_analysis_has_the_same_hash_in_another_folder_and_directory(finished_analysis, folder, tmp_path):
+    here = load_settings(folder / "analysis.yaml")
+    assert here.sha256 == load_settings(finished_analysis / "analysis.yaml").sha256
     assert here.source.settings.path == folder / "source.npz"  # the reader's own path leads there all the same
-    stages_done(folder / "analysis.yaml", tmp_path / "far" / "away", *QUICK, until="score")
+    stages_done(folder / "analysis.yaml", tmp_path / "far" / "away", until="score")
     assert hash_of_settings(tmp_path / "far" / "away") == here.sha256
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_a_run_directory_finds_the_data_again(finished, tmp_path, inside):
+def test_a_run_directory_finds_the_data_again(finished_analysis, tmp_path, inside):
     """Its settings hold relative paths; commands on the run start from where the analysis stands."""
-    folder = shutil.copytree(finished, tmp_path / "analysis")
+    folder = shutil.copytree(finished_analysis, tmp_path / "analysis")
     if not inside:  # a run directory that does not lie in the analysis' folder
-        stages_done(folder / "analysis.yaml", tmp_path / "out", *QUICK, until="trial")
+        stages_done(folder / "analysis.yaml", tmp_path / "out", until="trial")
     run = load_run(folder / "run" if inside else tmp_path / "out")
     again = load_settings(run.path / "settings.yaml")
     assert again.source.settings.path == folder / "source.npz"
-    assert again.sha256 == load_settings(folder / "analysis.yaml", overrides=QUICK).sha256
+    assert again.sha256 == load_settings(folder / "analysis.yaml").sha256
     assert (run.path / AUGMENTATION).is_file()
     assert write_augmented(run, tmp_path / "more.npz", Host()) == 800
 

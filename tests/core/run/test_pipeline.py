@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+import smallanalysis
 
 from shiftlens import Host, hookimpl, load_run, load_settings, run
 from shiftlens.core.errors import InputError
@@ -151,23 +152,31 @@ def test_a_second_run_does_nothing_and_changes_nothing(demo_run):
     assert (demo_run.run.path / "results.json").read_bytes() == before
 
 
-def test_a_changed_setting_does_only_what_depends_on_it(again):
-    assert stages_done(again, "grid.features=3") == ["intervention", "grid", "explain", "render"]
-    assert again.run.results.grid.features == 3
-    assert stages_done(again, "grid.features=3", "reports=[json]") == ["explain", "render"]  # the settings' hash
+@pytest.fixture
+def small(finished_analysis, tmp_path):
+    """The small analysis's settings file and a finished run of it that a test may change."""
+    folder = shutil.copytree(finished_analysis, tmp_path / "analysis")
+    return folder / "analysis.yaml", folder / "run"
 
 
-def test_from_does_a_stage_and_all_later_ones_again_with_the_same_result(again):
-    before = (again.run.path / "results.json").read_bytes()
-    assert stages_done(again, from_="grid") == ["grid", "explain", "render"]
-    assert (again.run.path / "results.json").read_bytes() == before
+def test_a_changed_setting_does_only_what_depends_on_it(small):
+    assert smallanalysis.stages_done(*small, "grid.features=4") == ["intervention", "grid", "explain", "render"]
+    assert load_run(small[1]).results.grid.features == 4
+    done = smallanalysis.stages_done(*small, "grid.features=4", "reports=[json]")
+    assert done == ["explain", "render"]  # the settings' hash
 
 
-def test_a_lost_file_is_made_again_and_nothing_else(again):
-    before = np.array(again.run.arrays["cells"])
-    (again.run.path / "arrays" / "cells.npy").unlink()
-    assert stages_done(again) == ["grid"]
-    assert np.array_equal(again.run.arrays["cells"], before)
+def test_from_does_a_stage_and_all_later_ones_again_with_the_same_result(small):
+    before = (small[1] / "results.json").read_bytes()
+    assert smallanalysis.stages_done(*small, from_="grid") == ["grid", "explain", "render"]
+    assert (small[1] / "results.json").read_bytes() == before
+
+
+def test_a_lost_file_is_made_again_and_nothing_else(small):
+    before = np.array(load_run(small[1]).arrays["cells"])
+    (small[1] / "arrays" / "cells.npy").unlink()
+    assert smallanalysis.stages_done(*small) == ["grid"]
+    assert np.array_equal(load_run(small[1]).arrays["cells"], before)
 
 
 def test_until_stops_after_a_stage(demo_run, tmp_path):

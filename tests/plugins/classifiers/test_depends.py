@@ -113,14 +113,12 @@ def test_changed_weights_are_noticed_and_used(analysis, tmp_path, way):
     write_weights(file, good=False)
     assert stages_done(config, out, until="score") == ["data", "classifier", "score"]
     before = accuracy(out)
-    assert stages_done(config, out, until="score") == []
     (tmp_path / "notes.txt").write_text("nothing to do with it")
     assert stages_done(config, out, until="score") == []
     write_weights(file, good=True)
     assert stages_done(config, out, until="score") == ["classifier", "score"]
     assert accuracy(out) > 0.8
     assert accuracy(out) > before
-    assert stages_done(config, out, until="score") == []
 
 
 def test_two_analyses_of_one_process_keep_their_modules_apart(tmp_path):
@@ -157,6 +155,7 @@ def test_weights_that_were_only_touched_are_the_same(analysis, tmp_path):
     config, file = analysis("npz")
     write_weights(file, good=True)
     stages_done(config, tmp_path / "run", until="score")
+    assert stages_done(config, tmp_path / "run", until="score") == []
     os.utime(file, (1, 1))
     assert stages_done(config, tmp_path / "run", until="score") == []
 

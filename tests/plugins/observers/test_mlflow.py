@@ -11,8 +11,12 @@ import pytest
 import shiftlens
 from shiftlens import Host
 
-mlflow = pytest.importorskip("mlflow", reason="comes with the extra `mlflow`")
-pytest.importorskip("sqlalchemy", reason="the store in a file needs it")
+
+@pytest.fixture(autouse=True, scope="module")
+def mlflow():
+    """Imported by the process that runs these tests alone: it takes seconds."""
+    pytest.importorskip("sqlalchemy", reason="the store in a file needs it")
+    return pytest.importorskip("mlflow", reason="comes with the extra `mlflow`")
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +33,7 @@ def followed(demo_run, uri, **settings):
 
 
 @pytest.mark.slow
-def test_a_run_is_kept_once_with_figures_verdicts_and_files(demo_run, store, monkeypatch):
+def test_a_run_is_kept_once_with_figures_verdicts_and_files(demo_run, store, monkeypatch, mlflow):
     folder, uri = store
     monkeypatch.chdir(folder)
     (demo_run.run.path / "mlflow.json").unlink(missing_ok=True)
@@ -59,7 +63,7 @@ def test_a_run_is_kept_once_with_figures_verdicts_and_files(demo_run, store, mon
 
 
 @pytest.mark.slow
-def test_a_run_that_was_cut_off_says_so(tmp_path, store, monkeypatch):
+def test_a_run_that_was_cut_off_says_so(tmp_path, store, monkeypatch, mlflow):
     folder, uri = store
     monkeypatch.chdir(folder)
     component = Host().find(shiftlens.Observer, "mlflow")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,12 @@ def case(request: pytest.FixtureRequest) -> Case:
     if request.param != "demo":
         return _example(request.param)
     run = request.getfixturevalue("demo_run").run
-    return Case(run.results, tree((run.path / "report.html").read_text(encoding="utf-8")))
+    return Case(run.results, _parsed(run.path / "report.html"))
+
+
+@cache
+def _parsed(report: Path) -> Node:
+    return tree(report.read_text(encoding="utf-8"))
 
 
 def range_of(ci: Sequence[float] | None, say: Any = number) -> str:
