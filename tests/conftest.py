@@ -75,7 +75,8 @@ def finished_analysis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def make(folder: Path) -> None:
         columns = [{"name": "column", "column": index} for index in (5, 12, 13, 14)]
         generator = {"name": "autoencoder", "steps": 20, "loss_axis": "observed"}  # which is worth a warning
-        write_analysis(folder, factors=columns, generator=generator, grid=WITHOUT_SECOND_OPINION)
+        quick = {"grid": WITHOUT_SECOND_OPINION, "remedy": {"measure": ["undo"]}}
+        write_analysis(folder, factors=columns, generator=generator, **quick)
         stages_done(folder / "analysis.yaml", folder / "run")
 
     return made_once(tmp_path_factory, "finished", make)
