@@ -140,10 +140,11 @@ def test_the_grid_is_held_against_a_second_classifier_and_against_the_data(demo_
     assert min(leak.source, leak.target, results.fidelity.source, results.fidelity.target) >= 0
 
 
-def test_without_a_second_opinion_there_is_none(again):
-    assert stages_done(again, "grid.second_opinion=false") == ["second-opinion", "grid", "explain", "render"]
-    assert again.run.results.second_opinion is None
-    assert "No other classifier was asked" in (again.run.path / "report.html").read_text()
+def test_without_a_second_opinion_there_is_none(finished_analysis):
+    run = load_run(finished_analysis / "run")
+    assert run.settings["grid"]["second_opinion"] is False
+    assert run.results.second_opinion is None
+    assert "No other classifier was asked" in (run.path / "report.html").read_text()
 
 
 def test_a_second_run_does_nothing_and_changes_nothing(demo_run):
@@ -212,12 +213,12 @@ main(sys.argv[1:])
 """
 
 
-def test_from_the_grid_on_no_torch_is_needed(again):
-    changes = [word for override in again.overrides for word in ("--set", override)]
-    command = ["run", str(again.config), "--out", str(again.run.path), "--from", "grid", "--quiet", *changes]
+def test_from_the_grid_on_no_torch_is_needed(small):
+    config, run = small
+    command = ["run", str(config), "--out", str(run), "--from", "grid", "--quiet"]
     done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0] == again.run.results.headline
+    assert done.stdout.splitlines()[0] == load_run(run).results.headline
 
 
 def test_a_report_is_rendered_again_without_torch(again):

@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -46,11 +46,16 @@ class Case:
     results: Results
     page: Node
 
+    @cached_property
+    def sentences(self) -> list[str]:
+        """Sentences of the results, the longest first, their narrow spaces made plain ones."""
+        return [" ".join(s.split()) for s in sorted(_sentences(self.results), key=len, reverse=True)]
+
     def figures(self, text: str) -> list[str]:
         """Numbers in a text, in their order, without those of sentences that are quoted from the results."""
-        text = " ".join(text.split())  # narrow spaces, too: as the sentences below
-        for sentence in sorted(_sentences(self.results), key=len, reverse=True):
-            text = text.replace(" ".join(sentence.split()), " ")
+        text = " ".join(text.split())
+        for sentence in self.sentences:
+            text = text.replace(sentence, " ")
         return [figure.replace("\u202f", " ").lstrip("#") for figure in FIGURE.findall(text)]
 
     def told(self, text: str, *expected: str, constants: Sequence[str] = tuple(CONSTANT)) -> None:
