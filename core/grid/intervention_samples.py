@@ -50,7 +50,6 @@ class Space:
     """Where samples lie by plain statistics and by what the classifier says of them, scaled by target samples."""
 
     kind: str
-    middle: Floats
     scale: Floats
     points: Floats
     label: IntArray
@@ -59,9 +58,8 @@ class Space:
     def of(cls, kind: str, x: FloatArray, probabilities: Floats, label: IntArray) -> Space:
         """Of target samples ``(n, *sample)`` with their probabilities ``(n, K)`` and classes ``(n,)``."""
         raw = [broad_measures(kind, x), np.log(probabilities + 1e-3)]
-        middle = np.concatenate([part.mean(0) for part in raw])
         scale = np.concatenate([np.maximum(part.std(0), 1e-9) * np.sqrt(max(1, part.shape[1])) for part in raw])
-        return cls(kind, middle, scale, (np.concatenate(raw, axis=1) - middle) / scale, label)
+        return cls(kind, scale, np.concatenate(raw, axis=1) / scale, label)
 
     def nearest(self, x: FloatArray, probabilities: Floats, label: IntArray) -> tuple[IntArray, Floats]:
         """For samples ``(m, *sample)`` the nearest target sample of their class, and how far away it is.
@@ -70,7 +68,7 @@ class Space:
         has fewer than three target samples, those of all classes are looked at.
         """
         raw = np.concatenate([broad_measures(self.kind, x), np.log(probabilities + 1e-3)], axis=1)
-        points = (raw - self.middle) / self.scale
+        points = raw / self.scale
         places, distances = np.zeros(len(points), dtype=np.int64), np.zeros(len(points))
         for i, point in enumerate(points):
             own = np.flatnonzero(self.label == label[i])

@@ -85,6 +85,15 @@ def test_out_of_reach_the_closest_place_is_taken():
     assert asked[4] > 0.9
 
 
+def test_it_goes_three_times_the_distance_of_the_losses_below_the_smallest_and_no_further():
+    """A sample whose loss stays above all that is asked for, and falls for ever: the last place tried."""
+    requested = np.linspace(0.1, 3.0, 5)
+    asked, reached = calibrate(Z[:5], requested, LABEL[:5], decode, lambda x, y: scores_of(9.0 + x[:, 1].astype(float)))
+    span = np.log(3.05) - np.log(0.15)
+    np.testing.assert_allclose(asked, 0.15 * np.exp(-3 * span) - 0.05)
+    assert not reached.any()
+
+
 def test_where_the_loss_crosses_twice_it_is_the_rise_nearest_to_the_request():
     """A loss that is high again far below, such as on a broken sample: falling towards the request does not count."""
 

@@ -47,6 +47,20 @@ def test_gaps_of_shifted_factors_are_measured_around_the_circle_too():
     assert everything == pytest.approx({"hue": 1.0, "brightness": 1.0}, abs=1e-9)
 
 
+def test_a_gap_of_a_circular_factor_is_held_against_the_spread_around_its_middle():
+    """Hues to both sides of 180 degrees lie close together, and far from hues of 120."""
+    cyan = np.concatenate([coloured((0.2, 1.0, 0.94))[:100], coloured((0.2, 0.94, 1.0))[:100]])
+    green = coloured((0.2, 1.0, 0.2))
+    (found,) = factor_gaps([active("hue")], [cause("hue", "harmless")], cyan, green, green)
+    assert found.source % 360 == pytest.approx(180, abs=1)
+    assert found.target == pytest.approx(120, abs=1)
+
+
+def test_a_factor_that_the_conversion_makes_unmeasurable_has_no_gap():
+    red, grey = coloured((1.0, 0.2, 0.2)), coloured((0.7, 0.7, 0.7))
+    assert factor_gaps([active("hue")], [cause("hue", "harmless")], red, coloured((0.2, 1.0, 0.2)), grey) == []
+
+
 def scores(right: float, loss: float, labelled: bool = True) -> Scores:
     label = np.zeros(100, dtype=np.int64) if labelled else np.full(100, -1)
     prediction = (np.arange(100) >= 100 * right).astype(np.int64)

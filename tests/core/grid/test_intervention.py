@@ -9,6 +9,7 @@ from smallfactors import Level, Spread, active, logistic, two_channels
 
 from shiftlens.core.causes.changes import Change
 from shiftlens.core.causes.outcomes import Rig
+from shiftlens.core.data.scoring import Scores
 from shiftlens.core.grid import intervention as grids
 from shiftlens.core.grid.intervention_samples import Space, samples_to_show
 
@@ -112,6 +113,14 @@ def test_samples_are_shown_on_which_the_finding_shows(scene):
     assert len(np.unique(y[shown.places])) >= 5  # of several classes
     kept = samples_to_show(before, after, harmful=False, count=10)
     assert (before.correct & ~alike)[kept.places].all()
+
+
+def test_the_most_usual_samples_are_shown_first():
+    """Those whose loss after the change is nearest to the median of its like, as a ratio."""
+    zero, one = np.zeros(5, np.int64), np.ones(5, np.int64)
+    before = Scores(np.full(5, 0.1), zero, zero, np.ones(5))
+    after = Scores(np.array([0.1, 1.0, 1.1, 1.2, 5.0]), zero, one, np.ones(5))
+    assert samples_to_show(before, after, harmful=True, count=5).places.tolist() == [2, 3, 1, 4, 0]
 
 
 def test_the_whole_shift_brings_samples_near_to_the_target_that_has_it(scene):
