@@ -54,6 +54,21 @@ def test_the_observed_axis_takes_out_all_that_z_tells_of_the_loss(bent):
     assert leak(latent - axis(loss, label), loss).r2 < 0.02
 
 
+@pytest.mark.parametrize(
+    ("positions", "bends"),
+    [
+        (np.linspace(0, 1, 401), [0.25, 0.5, 0.75]),
+        (np.linspace(0.35, 0.65, 401), [0.425, 0.5, 0.575]),
+        (np.linspace(0.49, 0.51, 401), [0.495]),  # the next two are less than a twentieth away
+        (np.linspace(-0.1, 0.3, 401), [0.1, 0.2]),  # none within a twentieth of an end
+    ],
+)
+def test_the_observed_axis_bends_at_quarters_that_lie_apart(positions, bends):
+    loss, label = SCALE.loss(positions), np.zeros(401, int)
+    axis = fit_observed(positions[:, None], loss, label, 1, SCALE)
+    np.testing.assert_allclose(axis.bends, bends, atol=1e-6)
+
+
 def test_the_observed_axis_finds_slopes_that_differ_by_class():
     rng = np.random.default_rng(2)
     label = rng.integers(0, 2, 2000)
