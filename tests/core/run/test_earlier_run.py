@@ -51,14 +51,14 @@ def other_classes(folder):
     np.savez(folder / "target.npz", x=x[800:1400], y=y[800:1400] + 50)
 
 
-def no_labels(folder):
-    x, _ = vectors()
-    np.savez(folder / "target.npz", x=x[800:1400])
+def another_width(folder):
+    x, y = vectors()
+    np.savez(folder / "target.npz", x=x[800:1400, :15], y=y[800:1400])
 
 
-def another_classifier_and_no_labels(folder):
+def another_classifier_and_classes(folder):
     write_onnx(folder / "classifier.onnx", seed=1)
-    no_labels(folder)
+    other_classes(folder)
 
 
 def broken_classifier(folder):
@@ -67,7 +67,7 @@ def broken_classifier(folder):
 
 
 @pytest.mark.parametrize(
-    "spoil", [not_a_number, other_classes, no_labels, another_classifier_and_no_labels, broken_classifier]
+    "spoil", [not_a_number, other_classes, another_width, another_classifier_and_classes, broken_classifier]
 )
 def test_a_run_that_fails_on_its_input_leaves_all_that_an_earlier_one_wrote(folder, spoil):
     before = held(folder / "run")
@@ -80,7 +80,7 @@ def test_a_run_that_fails_on_its_input_leaves_all_that_an_earlier_one_wrote(fold
 
 
 def test_a_run_that_is_mended_goes_on(folder):
-    no_labels(folder)
+    other_classes(folder)
     with pytest.raises(ShiftlensError):
         stages_done(folder / "analysis.yaml", folder / "run")
     write_domain(folder / "target.npz", 0.8, 800, 1400)
