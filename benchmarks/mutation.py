@@ -22,10 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import accumulate
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import Queue
@@ -33,12 +30,12 @@ from typing import Any
 
 from benchmarks.mutants import Mutant, drawn, mutants_of, mutated
 from benchmarks.mutation_reasons import REASONS
+from benchmarks.mutation_runs import Room, Runs, file_of, noted
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOWEST = 300
+VERDICTS = "verdicts.jsonl"
+SLOWEST = 600
 """Seconds after which a mutant counts as caught: it hangs."""
-ENOUGH = 40.0
-"""Seconds of tests that a mutant is tried with at most."""
 HEAVY = (
     "numpy",
     "scipy.stats",
@@ -52,49 +49,12 @@ HEAVY = (
 """Libraries that the process behind all mutants' processes has loaded; nothing of shiftlens is among them."""
 
 
-@dataclass(frozen=True)
-class Room:
-    """Modules and the tests that speak of them."""
-
-    modules: str
-    tests: tuple[str, ...]
-
-
 ROOMS = {
     "causes": Room("core/causes/*.py", ("tests/core/causes",)),
     "grid": Room("core/grid/*.py", ("tests/core/grid", "tests/core/causes", "tests/export/test_grid_command.py")),
     "export": Room("export/*.py", ("tests/export", "tests/core/commands/test_export.py", "tests/plugins/classifiers")),
     "renderers": Room("plugins/renderers/*.py", ("tests/plugins/renderers",)),
 }
-
-
-@dataclass(frozen=True)
-class Runs:
-    """What the room's tests run: seconds of each test, and the tests of each line of each module."""
-
-    seconds: dict[str, float]
-    tests: dict[str, dict[int, list[str]]]
-
-    def of(self, mutant: Mutant) -> list[str]:
-        """The tests that run a mutant, and after them the rest of their files, as many as `ENOUGH` allows.
-
-        The rest, for what a test's helper keeps in a cache is noted for the first test alone that needs it.
-        """
-        lines, (first, last) = self.tests.get(mutant.path, {}), mutant.statement
-        found = {test for line in range(first, last + 1) for test in lines.get(line, [])}
-        if "" in found:  # it runs when the module is loaded, so any test of the module may see it
-            found |= {test for tests in lines.values() for test in tests}
-        files: dict[str, float] = defaultdict(float)
-        for test in found - {""}:
-            files[file_of(test)] += self.seconds[test]
-        tests = [test for test in self.seconds if file_of(test) in files]
-        tests.sort(key=lambda test: (test not in found, files[file_of(test)], file_of(test), self.seconds[test]))
-        spent = list(accumulate(self.seconds[test] for test in tests))
-        return [test for test, so_far in zip(tests, spent, strict=True) if so_far <= max(ENOUGH, spent[0])]
-
-
-def file_of(test: str) -> str:
-    return test.split("::")[0]
 
 
 def copied(to: Path) -> Path:
@@ -105,32 +65,6 @@ def copied(to: Path) -> Path:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name, follow_symlinks=False)
     return to
-
-
-def recorded(tree: Path, room: Room) -> Runs:
-    """Run the room's tests once, with no mutant, and note what they run."""
-    out = tree / "runs.json"
-    environment = {
-        **os.environ,
-        "ROOM_MODULES": str(tree / room.modules),
-        "ROOM_RUNS": str(out),
-        "OMP_NUM_THREADS": "1",
-    }
-    environment["PYTHONPATH"] = os.pathsep.join(str(tree / part) for part in ("src", "tests", "."))
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # what is compiled now is not compiled for each mutant
-    options = ["-q", "-n", "0", "-p", "no:cacheprovider", "-p", "benchmarks.mutation_coverage"]
-    command = [sys.executable, "-m", "pytest", *options, "-p", "benchmarks.mutation", *room.tests]
-    done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(f"the tests of {', '.join(room.tests)} fail without any mutant: {done.stdout[-2000:]}")
-    noted = json.loads(out.read_text(encoding="utf-8"))
-    tests = {path: {int(line): names for line, names in lines.items()} for path, lines in noted["runs"].items()}
-    return Runs(noted["seconds"], tests)
-
-
-def pytest_collection_modifyitems(items: list[Any]) -> None:
-    """As a plugin of pytest: the demo's run is left out, it takes longer than all the rest."""
-    items[:] = [item for item in items if "demo_run" not in item.fixturenames and "[demo]" not in item.name]
 
 
 class Chosen:
@@ -230,14 +164,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--again", default="", metavar="PATH:LINE", help="only the mutants of this line")
-    parser.add_argument("--kept", type=Path, help="file of what was tried already; goes on where it stopped")
+    parser.add_argument("--kept", type=Path, help="folder of what was tried already; goes on where it stopped")
     parser.add_argument("--out", type=Path, help="where the tables go (default: printed only)")
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(HEAVY))
     begun, kept = time.monotonic(), dict[str, str]()
-    if arguments.kept and arguments.kept.is_file():
-        kept = dict(json.loads(line) for line in arguments.kept.read_text(encoding="utf-8").splitlines())
+    if arguments.kept:
+        arguments.kept.mkdir(parents=True, exist_ok=True)
+        (arguments.kept / VERDICTS).touch()
+        lines = (arguments.kept / VERDICTS).read_text(encoding="utf-8").splitlines()
+        kept = dict(json.loads(line) for line in lines)
     rooms, every = dict[str, dict[Mutant, str]](), dict[str, int]()
     for name in arguments.room or ROOMS:
         room = ROOMS[name]
@@ -249,11 +186,12 @@ def main() -> None:
         verdicts = {mutant: kept.get(mutant.name, "") for mutant in chosen}
         waiting = [mutant for mutant in chosen if not verdicts[mutant]]  # survivors: there may be a new test
         if waiting:
-            for mutant, said in outcomes(room, waiting, sources, arguments.workers):
+            runs = arguments.kept / f"{name}.json" if arguments.kept else None
+            for mutant, said in outcomes(room, waiting, sources, arguments.workers, runs):
                 verdicts[mutant] = said
                 print(f"{mutant.path}:{mutant.line} {mutant.name}: {said or 'SURVIVED'}", flush=True)
                 if arguments.kept:
-                    with arguments.kept.open("a", encoding="utf-8") as stream:
+                    with (arguments.kept / VERDICTS).open("a", encoding="utf-8") as stream:
                         stream.write(json.dumps([mutant.name, said]) + "\n")
         rooms[name], every[name] = verdicts, len(found)
     report = [*summary(rooms, every), *(line for name, verdicts in rooms.items() for line in table(name, verdicts))]
@@ -269,12 +207,12 @@ def main() -> None:
         arguments.out.write_text("\n".join([*head, *report]), encoding="utf-8")
 
 
-def outcomes(room: Room, mutants: list[Mutant], sources: dict[str, str], workers: int) -> Any:
+def outcomes(room: Room, mutants: list[Mutant], sources: dict[str, str], workers: int, kept: Path | None) -> Any:
     """Try mutants in copies of the tree, as many at a time as there are workers; pairs of each and what was said."""
     with tempfile.TemporaryDirectory(prefix="shiftlens-mutants-") as folder:
         trees: Queue[Path] = Queue()
         trees.put(copied(Path(folder) / "0"))
-        runs = recorded(Path(folder) / "0", room)
+        runs = noted(Path(folder) / "0", room, kept)
         for i in range(1, workers):
             trees.put(Path(shutil.copytree(Path(folder) / "0", Path(folder) / str(i), symlinks=True)))
 
