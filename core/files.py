@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,20 @@ def check_regular(path: Path) -> Path:
     if path.exists():
         raise InputError(f"{path} is a pipe or a device, which is not read; write its content to a file, and give that")
     raise InputError(f"there is no file {path}; correct the path")
+
+
+def check_disk(folder: Path, size: int, what: str) -> None:
+    """Whether so many bytes have room in a folder.
+
+    Raises:
+        InputError: they have not.
+    """
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise InputError(
+            f"{what} takes {size / 2**30:.1f} GB on disk, and {free / 2**30:.1f} GB are free in {folder}; make room, "
+            "or give --out a folder on a larger disk"
+        )
 
 
 def read_text(path: Path, most_bytes: int = LARGEST_TEXT) -> str:

@@ -144,6 +144,13 @@ def model_of(graph: Any, parts: Sequence[Any], functions: Sequence[Any]) -> Any:
     return inliner.inline_local_functions(model)
 
 
+def extend_opsets(model: Any, part: Any) -> None:
+    """Let a model use what a part of it uses: domains besides ONNX's own, and the newer IR version."""
+    known = {entry.domain for entry in model.opset_import}
+    model.opset_import.extend(entry for entry in part.opset_import if entry.domain not in known)
+    model.ir_version = max(model.ir_version, part.ir_version)
+
+
 def prefixed(model: Any, prefix: str, weights: bool = True) -> Any:
     """A copy of a model with every name of its own behind ``prefix``; those of its weights only if asked for."""
     from onnx import compose

@@ -13,7 +13,15 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.parts import in_parts, parts_of, rows_per_part
 from shiftlens.core.causes.statistics import centre, wrapped
-from shiftlens.core.host.kinds import DiscreteWorker, Factor, FactorWorker, Variant
+from shiftlens.core.errors import ExportError
+from shiftlens.core.host.kinds import (
+    ComponentSettings,
+    DiscreteWorker,
+    Factor,
+    FactorWorker,
+    OnnxOperation,
+    Variant,
+)
 
 EVEN = np.sqrt(3.0)
 """Half the width of a uniform distribution of spread one: the individual part of a sample's strength."""
@@ -33,7 +41,7 @@ class FactorFault(Exception):
 
 @dataclass(frozen=True)
 class ActiveFactor:
-    """One factor of this analysis: its description and the worker that was built from it.
+    """One factor of this analysis: its description and the worker that was built from it, with these settings.
 
     ``measure`` and ``shift`` are the worker's, asked in parts (see `parts`), with every answer checked; a wrong one
     raises `FactorFault`.
@@ -45,6 +53,7 @@ class ActiveFactor:
     name: str
     description: Factor
     worker: FactorWorker
+    settings: ComponentSettings | None = None
     variant: str = ""
 
     @property
@@ -84,6 +93,24 @@ class ActiveFactor:
             stacklevel=2,
         )
         return of_worker
+
+    def onnx(self, sample_shape: tuple[int, ...], rng: np.random.Generator) -> OnnxOperation:
+        """Its ONNX form for samples of this shape, which does what ``shift`` does to one sample with the same ``rng``.
+
+        Raises:
+            ExportError: it has none, or none that can be used.
+        """
+        if self.description.onnx is None:
+            raise ExportError(f"{self.name} has no ONNX form: {self.description.why_no_onnx or 'none was written'}")
+        settings = self.settings if self.settings is not None else self.description.settings()
+        try:
+            form = self.description.onnx(settings, sample_shape, rng.spawn(1)[0])
+        except Exception as error:  # the plugin's own code, which may raise anything
+            reason = f"{type(error).__name__}: {error}"
+            raise ExportError(f"the ONNX form of {self.name} cannot be made: {reason}") from error
+        if not isinstance(form, OnnxOperation):
+            raise ExportError(f"the ONNX form of {self.name} is no OnnxOperation")
+        return form
 
     @property
     def interventional(self) -> bool:

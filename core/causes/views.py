@@ -204,7 +204,7 @@ def viewed(factors: Sequence[ActiveFactor], sight: Sight) -> list[ActiveFactor]:
     """Factors with a strength as they work on views."""
     if sight.layout is None:
         return list(factors)
-    return [ViewedFactor(f.name, f.description, f.worker, layout=sight.layout) for f in factors]
+    return [ViewedFactor(f.name, f.description, f.worker, f.settings, layout=sight.layout) for f in factors]
 
 
 def taught(factor: ActiveFactor, source: LazySamples, gap: float, sight: Sight) -> ActiveFactor:
@@ -226,7 +226,7 @@ def taught(factor: ActiveFactor, source: LazySamples, gap: float, sight: Sight) 
 
 def _whole(factor: ActiveFactor) -> ActiveFactor:
     """The factor as it works on the samples themselves."""
-    return ActiveFactor(factor.name, factor.description, factor.worker)
+    return ActiveFactor(factor.name, factor.description, factor.worker, factor.settings)
 
 
 def at_full_size(plan: Plan) -> Plan:

@@ -18,7 +18,7 @@ from shiftlens.core.arrays import FloatArray, IntArray
 from shiftlens.core.config.settings import Settings, apply_override, choices
 from shiftlens.core.errors import ExportError, InputError, PluginError, ShiftlensError, near_miss
 from shiftlens.core.host.host import Host
-from shiftlens.core.host.kinds import Target
+from shiftlens.core.host.kinds import Remedy, Target
 from shiftlens.core.job import Progress, silent
 from shiftlens.core.run.context import DOMAINS, Context
 from shiftlens.core.run.directory import Run
@@ -118,15 +118,27 @@ def _mended(context: Context, bundle: Path, name: str) -> None:
     """Put a remedy's classifier in the place of the bundle's own, and compose the grid anew."""
     from shiftlens.export.assemble import recomposed
 
-    measured = context.run.results.remedy.measured if context.run.results.remedy else None
-    files = {Path(row.file).stem.removeprefix("classifier-"): row.file for row in measured or () if row.file}
+    measured = (context.run.results.remedy.measured if context.run.results.remedy else None) or []
+    files = {Path(row.file).stem.removeprefix("classifier-"): row.file for row in measured if row.file}
     if name not in files:
+        without = {_makes(context, row.name): row for row in measured if row.why_no_file or row.why_not}
+        if name in without:
+            why = without[name].why_no_file or without[name].why_not
+            raise InputError(f'{context.run.path} has no classifier "{name}": {why}')
         raise InputError(
             f'{context.run.path} has no classifier called "{name}"; {near_miss(name, list(files))}'
             f"there are: {', '.join(files) or 'none: no remedy of this run gave a file'}"
         )
     shutil.copyfile(context.run.path / files[name], bundle / "classifier.onnx")
     recomposed(bundle, *_example(context))
+
+
+def _makes(context: Context, remedy: str) -> str:
+    """What the classifier of a remedy is called; the remedy's name where its plugin is not installed here."""
+    try:
+        return context.host.find(Remedy, remedy).makes or remedy
+    except PluginError:
+        return remedy
 
 
 def _example(context: Context) -> tuple[FloatArray, int]:

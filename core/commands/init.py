@@ -21,7 +21,7 @@ from shiftlens.core.config.settings import GridSettings, Settings, defaults
 from shiftlens.core.data.domain import Domain, aligned, check_pair
 from shiftlens.core.data.labels import class_names
 from shiftlens.core.errors import InputError, ShiftlensError
-from shiftlens.core.files import write_text
+from shiftlens.core.files import check_regular, write_text
 from shiftlens.core.host.host import Host
 from shiftlens.core.host.kinds import Loss, Reader
 
@@ -151,8 +151,13 @@ def _form(source: tuple[int, ...], target: tuple[int, ...]) -> dict[str, Any]:
 
 def _reader(role: str, path: Path, base: Path, host: Host) -> Reader:
     """The reader that knows what a path holds."""
-    if not path.expanduser().exists():
-        raise InputError(f"--{role} {path} does not exist")
+    try:
+        if not path.expanduser().exists():
+            raise InputError(f"--{role} {path} does not exist")
+        if not path.expanduser().is_dir():
+            check_regular(path.expanduser())
+    except (OSError, ValueError, RuntimeError) as error:  # a path that no system takes; ~ of nobody
+        raise InputError(f"--{role} {_plainly(str(path))}: {error}; correct the path") from None
     found = host.claiming(Reader, {"path": str(path.expanduser().resolve())}, base)
     if found is None:
         raise InputError(
@@ -232,7 +237,7 @@ def _text(raw: Mapping[str, Any], seen: Mapping[str, str], remarks: Remarks) -> 
         "",
     ]
     for key, value in raw.items():
-        lines += [f"# {comment}" for comment in comments.get(key, [])]
+        lines += [f"# {_plainly(comment)}" for comment in comments.get(key, [])]
         lines += [f"# Note: {_plainly(note)}" for note in remarks.notes.get(key, [])]
         lines += [f"# QUESTION: {_plainly(question)}" for question in remarks.questions.get(key, [])]
         lines.append(_line(key, value))
@@ -243,8 +248,8 @@ def _text(raw: Mapping[str, Any], seen: Mapping[str, str], remarks: Remarks) -> 
 
 
 def _plainly(text: str) -> str:
-    """On one line, as a comment must be."""
-    return " ".join(text.split())
+    """On one line, as a comment must be, and without what YAML or a terminal would not take."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
 
 
 def _line(key: str, value: Any) -> str:

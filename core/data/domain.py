@@ -141,8 +141,15 @@ def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[st
         _check_counts(role, domain)
     if source.kind != target.kind:
         raise InputError(
-            f"the source holds samples of kind {source.kind} and the target of kind {target.kind}; "
-            "say what they are with kind: under source and target"
+            f"the source holds samples of kind {source.kind} ({_looks(source)}) and the target of kind {target.kind} "
+            f"({_looks(target)}); bring both to one form and range of values, or say what they are with "
+            "kind: under source and target"
+        )
+    if {*source.columns} != {*target.columns}:
+        lacking = {"target": {*source.columns} - {*target.columns}, "source": {*target.columns} - {*source.columns}}
+        what = "; ".join(f"the {role} lacks {_listed(sorted(names))}" for role, names in lacking.items() if names)
+        raise InputError(
+            f"source and target must have the same columns: {what}. Add them, or leave them out on both sides"
         )
     for setting in sorted({*source.agrees} & {*target.agrees}):
         ways = source.agrees[setting], target.agrees[setting]
@@ -157,14 +164,20 @@ def check_pair(source: Domain, target: Domain, batch_size: int = 256) -> list[st
             "one shape, or give both readers the same settings for it (`shiftlens plugins show NAME` lists them)"
         )
     if source.columns != target.columns:
-        odd = sorted(set(source.columns) ^ set(target.columns))
-        what = f"these columns are in one of them only: {_listed(odd)}" if odd else "their order differs"
-        raise InputError(f"source and target must have the same columns in the same order; {what}")
+        raise InputError("source and target must have the same columns in the same order; their order differs")
     for role, domain in (("source", source), ("target", target)):
         warnings += [f"{role}: {note}" for note in domain.notes]
         warnings += _check_values(role, domain, batch_size)
         warnings += _check_labels(role, domain)
     return warnings
+
+
+def _looks(domain: Domain) -> str:
+    """The shape of a sample and the range of some values, by which kinds are told apart."""
+    some = domain.batch(slice(0, 64))
+    finite = some[np.isfinite(some)]
+    values = f"values from {finite.min():g} to {finite.max():g}" if finite.size else "no finite values"
+    return f"shape {domain.sample_shape}, {values}"
 
 
 def _check_counts(role: str, domain: Domain) -> None:
@@ -199,9 +212,9 @@ def _check_values(role: str, domain: Domain, batch_size: int) -> list[str]:
             f"{_named(domain, broken)}; repair or leave them out"
         )
     if domain.kind == "image" and (low < -ROUNDING or high > 1 + ROUNDING):
-        advice = (
-            "divide them by 255, or save them as uint8" if low >= 0 and high <= 255 else "bring them into this range"
-        )
+        advice = "bring them into this range"
+        if low >= 0 and high <= 255:
+            advice = "divide them by 255, save them as uint8, or say what is white (white: 255, npz reader)"
         raise InputError(f"image values must lie in [0, 1]; those of the {role} go from {low:g} to {high:g}: {advice}")
     if len(constant) == len(domain) and flat.shape[1] > 1:
         raise InputError(

@@ -404,6 +404,25 @@ class SelectorWorker(Protocol):
 
 
 @dataclass(frozen=True)
+class OnnxOperation:
+    """What a factor does, as ONNX models (``onnx.ModelProto``), for samples that are changed where there is no Python.
+
+    Inputs and outputs count in this order, whatever they are called. Every sample is looked at alone.
+
+    Attributes:
+        shift: in, samples ``(N, *sample)`` float32 and strengths ``(N,)`` float32 or float64; out, the changed samples.
+            It does to each sample what the worker's ``shift`` does to it in a batch of one.
+        measure: in, samples; out, ``(N,)`` float32 or float64, NaN where a sample has no such property. None: changes
+            whose strength depends on the measure cannot be exported.
+        tolerance: largest difference from the worker, in parts of the samples' range, where it cannot be 1e-4.
+    """
+
+    shift: Any
+    measure: Any = None
+    tolerance: float = 1e-4
+
+
+@dataclass(frozen=True)
 class Variant:
     """One of the ways in which a discrete factor can have changed.
 
@@ -440,6 +459,10 @@ class Factor(Component):
         size: at which size large images are looked at while it is searched what shifted. ``"any"``: in small copies
             (a unit of px counts pixels of the original); ``"whole"``: in copies, too, and a part cut out of an image
             shows nothing of it; ``"full"``: it lives in single pixels, and is looked at in parts at full size.
+        onnx: ``onnx(settings, sample_shape, rng)`` gives the same operation as an `OnnxOperation`. What ``shift`` draws
+            for one sample is drawn from ``rng`` and stands in the graph as a constant: every sample meets the same.
+            None: what is made of this factor cannot leave Python.
+        why_no_onnx: why it has no ONNX form, in a few words, told where one is asked for.
         variants: of a discrete factor, such as the order of the channels: the ways in which it can have changed, the
             likeliest first (of two that explain the data equally well, the first is named). Such a change is made
             whole or not at all, and the worker follows `DiscreteWorker` instead. Empty for all other factors.
@@ -455,6 +478,8 @@ class Factor(Component):
     interventional: bool = True
     per_column: bool = False
     size: Literal["any", "whole", "full"] = "any"
+    onnx: Callable[[Any, tuple[int, ...], np.random.Generator], OnnxOperation] | None = None
+    why_no_onnx: str = ""
     variants: tuple[Variant, ...] = ()
 
 
@@ -581,12 +606,14 @@ class Remedied:
     Attributes:
         predict: ``(n, *sample) float32 -> (n, classes)`` probabilities.
         onnx: the same as an ONNX file, where it is one.
+        why_no_onnx: why it is none, where it could be.
         accepts: for selective use, ``accepts(x) -> (n,) bool``: the samples that it should be used on; None: all.
         facts: small JSON values worth telling, such as ``{"range": [3.0, 4.2]}``.
     """
 
     predict: Callable[[FloatArray], npt.NDArray[np.float64]]
     onnx: Path | None = None
+    why_no_onnx: str = ""
     accepts: Callable[[FloatArray], npt.NDArray[np.bool_]] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 

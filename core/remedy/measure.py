@@ -69,7 +69,7 @@ def measure(
     for one in tried:
         for samples, augment in one.learns_from.items():
             answers: list[_Answers] = []
-            file, why_not, facts = "", "", {}
+            file, why_no_file, why_not, facts = "", "", "", {}
             for number in range(seeds if one.learns else 1):
                 folder = job.folder / f"{one.name}-{samples.replace(' ', '-')}-{number}"
                 folder.mkdir(parents=True, exist_ok=True)
@@ -84,14 +84,14 @@ def measure(
                 job.progress(done, attempts)
                 if why_not:
                     break
-                facts = dict(mended.facts)
+                facts, why_no_file = dict(mended.facts), mended.why_no_onnx
                 if number == 0 and mended.onnx is not None and samples in (AS_IN_TARGET, ""):
                     file = keep(one.name, mended.onnx)
             if why_not:
                 rows.append(MeasuredRemedy(name=one.name, samples=samples, why_not=why_not, seeds=0))
                 break  # nor would it fit with other samples
             row = _row(one.name, samples, answers, begun, job.seed)
-            rows.append(row.model_copy(update={"file": file, "facts": facts}))
+            rows.append(row.model_copy(update={"file": file, "why_no_file": why_no_file, "facts": facts}))
     return rows
 
 

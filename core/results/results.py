@@ -414,6 +414,7 @@ class MeasuredRemedy(Record):
     coverage: float | None = Field(None, description="share of held-out target samples that it accepts; None: all")
     seeds: int = Field(1, description="how often it was done, each time with other chance")
     file: str = Field("", description="the mended classifier, a file of the run directory")
+    why_no_file: str = Field("", description="why there is no such file, where there could be one")
     facts: dict[str, Any] = Field(default_factory=dict, description="what the remedy tells of itself")
     why_not: str = Field("", description="why it was not tried")
     sentence: str = Field("", description="the same in words")

@@ -12,7 +12,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import ActiveFactor
 from shiftlens.core.causes.statistics import wrapped
-from shiftlens.core.host.kinds import Factor
+from shiftlens.core.host.kinds import Factor, OnnxOperation
 from shiftlens.core.testing.realdata import image_sets, odd_samples, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 
@@ -20,6 +20,8 @@ STEP = 0.3  # of the spread of the measure over real samples: what shifts are tr
 FOLLOWS = (0.4, 1.8)  # what share of the asked shift the middle sample may move by
 UNTOUCHED = 0.02  # of the range of the values: what a shift by nothing may change
 ROUNDING = 1e-3
+ALIKE = 12  # samples that an ONNX form is compared on
+STRENGTHS = (-6.0, -1.0, 0.0, 1.0, 6.0)  # in steps
 
 
 @dataclass
@@ -218,3 +220,45 @@ def takes_odd_sizes(subject: FactorSubject) -> None:
         if subject.factor.interventional:
             shape = subject.moved(x, subject.step).shape
             expect(shape == x.shape, f"samples of shape {x.shape}", shape)
+
+
+@rule("factor", "onnx-agrees")
+def onnx_agrees(subject: FactorSubject) -> None:
+    """Where it has an ONNX form (``onnx(settings, sample_shape, rng)``), its models do to every sample of a batch what
+    ``shift`` and ``measure`` do to it alone, within 1e-4 of the samples' range or the tolerance that the form declares:
+    by nothing, by usual and by large strengths, to either side, with the random numbers of one ``rng``."""
+    if subject.factor.onnx is None:
+        raise LeftOut(f"it has no ONNX form: {subject.factor.why_no_onnx or 'none was written'}")
+    for x in subject.sorts():
+        if not subject.made.refuses(x):
+            _onnx_agrees_on(subject, x[:ALIKE])
+
+
+def _onnx_agrees_on(subject: FactorSubject, x: FloatArray) -> None:
+    from shiftlens.export.session import Session
+
+    assert subject.factor.onnx is not None
+    form = subject.factor.onnx(subject.settings, x.shape[1:], np.random.default_rng(5))
+    expect(isinstance(form, OnnxOperation), "an OnnxOperation", f"{form!r:.100}")
+    shift = Session(form.shift.SerializeToString(), device="cpu")
+    ways = (len(shift.inputs), len(shift.outputs))
+    expect(ways == (2, 1), "a shift of two inputs, samples and strengths, and one output", f"{ways[0]} and {ways[1]}")
+    samples, strengths = (tensor.name for tensor in shift.inputs)
+    for part in STRENGTHS:
+        delta = np.full(len(x), part * subject.step)
+        (made,) = shift.run(**{samples: x, strengths: delta}).values()
+        alone = [subject.made.shift(x[i : i + 1], delta[:1], np.random.default_rng(5)) for i in range(len(x))]
+        off = float(np.abs(made - np.concatenate(alone)).max() / max(float(np.ptp(x)), 1e-9))
+        told = f"samples shifted by {part * subject.step:.3g} that agree with the worker's within {form.tolerance:g}"
+        expect(off <= form.tolerance, f"{told} of their range", f"a difference of {off:.3g}")
+    if form.measure is not None:
+        measure = Session(form.measure.SerializeToString(), device="cpu")
+        (entry,) = measure.inputs
+        (found,) = measure.run(**{entry.name: x}).values()
+        wanted = np.concatenate([subject.made.measure(x[i : i + 1]) for i in range(len(x))])
+        same = bool(np.array_equal(np.isnan(found), np.isnan(wanted)))
+        expect(same, "NaN where the worker's measure has it", "NaN elsewhere")
+        known = np.isfinite(wanted)
+        off = float(np.abs(wrapped(found - wanted, subject.period))[known].max(initial=0.0))
+        scale = max(float(np.abs(wanted[known]).max(initial=0.0)), subject.step)
+        expect(off <= 1e-4 * scale, f"measures within 1e-4 of {scale:.3g}", f"a difference of {off:.3g}")

@@ -14,7 +14,7 @@ from shiftlens.core.causes.augmentation import augmented
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.data.scoring import probabilities_of
 from shiftlens.core.errors import ShiftlensError
-from shiftlens.core.host.kinds import Factor, Remedied, RemedyData, SampleSet
+from shiftlens.core.host.kinds import Factor, OnnxOperation, Remedied, RemedyData, SampleSet
 from shiftlens.core.job import Job
 from shiftlens.core.testing.realdata import NearestMean, samples
 from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
@@ -36,6 +36,51 @@ class LinearContrast:
 
     def refuses(self, x: FloatArray) -> str:
         return ""
+
+
+def contrast_as_onnx(settings: Any, sample_shape: tuple[int, ...], rng: np.random.Generator) -> OnnxOperation:
+    """The same in ONNX's text form."""
+    import onnx
+
+    shape = ", ".join(map(str, sample_shape))
+    head = '<ir_version: 10, opset_import: ["" : 20]>'
+    spread = """
+        rows = Constant <value_ints = [0, -1]> ()
+        flat = Reshape (x, rows)
+        last = Constant <value_ints = [1]> ()
+        mean = ReduceMean (flat, last)
+        away = Sub (flat, mean)
+        squares = Mul (away, away)
+        variance = ReduceMean <keepdims = 0> (squares, last)
+        measured = Sqrt (variance)"""
+    changed = """
+        least = Constant <value_float = 0.01> ()
+        tiny = Constant <value_float = 1e-6> ()
+        asked = Add (measured, delta)
+        wanted = Max (asked, least)
+        own = Max (measured, tiny)
+        ratio = Div (wanted, own)
+        column = Constant <value_ints = [-1, 1, 1, 1]> ()
+        part = Reshape (ratio, column)
+        half = Constant <value_float = 0.5> ()
+        centred = Sub (x, half)
+        grown = Mul (centred, part)
+        raised = Add (grown, half)
+        zero = Constant <value_float = 0.0> ()
+        one = Constant <value_float = 1.0> ()
+        changed = Clip (raised, zero, one)"""
+    samples = f"float[N, {shape}]"
+    return OnnxOperation(
+        shift=onnx.parser.parse_model(
+            f"{head} shift ({samples} x, float[N] delta) => ({samples} changed) {{{spread}{changed}}}"
+        ),
+        measure=onnx.parser.parse_model(f"{head} measure ({samples} x) => (float[N] measured) {{{spread}}}"),
+    )
+
+
+LINEAR_CONTRAST = Factor(
+    name="contrast", summary="contrast", build=lambda settings: LinearContrast(), onnx=contrast_as_onnx
+)
 
 
 def linear_file(x: FloatArray, label: IntArray, path: Path) -> Path:
@@ -74,8 +119,7 @@ class RemedySubject(Subject):
     def data(self) -> RemedyData:
         """Digits before and after a loss of contrast, and a linear classifier of them."""
         x, label = samples("image")
-        factor = Factor(name="contrast", summary="contrast", build=lambda settings: LinearContrast())
-        change = Change(ActiveFactor("contrast", factor, LinearContrast()), -0.25, 0.0, 0.04)
+        change = Change(ActiveFactor("contrast", LINEAR_CONTRAST, LinearContrast()), -0.25, 0.0, 0.04)
         there = x[150:300]
         faint = augmented((change,), there, 1)
         file = linear_file(x[:150], label[:150], self.folder() / "classifier.onnx")

@@ -11,7 +11,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_tone, pixels
 
 
 def hue_of(x: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -123,6 +123,7 @@ FACTORS: tuple[Factor, ...] = (
         name="hue",
         summary="direction of the colour; on a plain ground, of the figure",
         build=lambda settings: Hue(),
+        onnx=onnx_tone.hue,
         unit="degrees",
         period=360.0,
         span=60.0,
@@ -132,6 +133,7 @@ FACTORS: tuple[Factor, ...] = (
         name="saturation",
         summary="strength of the colours, from grey to pure",
         build=lambda settings: Saturation(),
+        onnx=onnx_tone.saturation,
         unit="of pure colour",
         span=-0.2,
         noun=("Stronger colours", "Paler colours"),

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import ComponentSettings, Factor
+from shiftlens.plugins.factors import onnx_series
 
 
 class ColumnSettings(ComponentSettings):
@@ -52,6 +53,7 @@ FACTORS: tuple[Factor, ...] = (
         summary="one value of a vector; auto takes every column, by its name",
         build=ColumnWorker,
         settings=ColumnSettings,
+        onnx=onnx_series.column,
         kinds=("tabular",),
         unit="raw units",
         per_column=True,

@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_geometry, pixels
 
 ROUND = 0.1  # figures less elongated than this, and photographs with less of a grid, have no direction
 AT_ONCE = 4  # channels that OpenCV moves in one call
@@ -200,6 +200,7 @@ FACTORS: tuple[Factor, ...] = (
         name="rotation",
         summary="tilt of the figure, or of a photograph's level and plumb edges",
         build=lambda settings: Rotation(),
+        onnx=onnx_geometry.rotation,
         unit="degrees",
         period=180.0,
         span=15.0,
@@ -209,6 +210,7 @@ FACTORS: tuple[Factor, ...] = (
         name="position-x",
         summary="horizontal place of the figure on a plain ground",
         build=lambda settings: FigurePosition(1),
+        onnx=onnx_geometry.position(1),
         unit="px",
         span=2.0,
         noun=("A place further right", "A place further left"),
@@ -217,6 +219,7 @@ FACTORS: tuple[Factor, ...] = (
         name="position-y",
         summary="vertical place of the figure on a plain ground",
         build=lambda settings: FigurePosition(0),
+        onnx=onnx_geometry.position(0),
         unit="px",
         span=2.0,
         noun=("A lower place", "A higher place"),
@@ -225,6 +228,7 @@ FACTORS: tuple[Factor, ...] = (
         name="scale",
         summary="size of the figure, or of what a photograph shows in its middle",
         build=lambda settings: FigureSize(),
+        onnx=onnx_geometry.scale,
         unit="px",
         span=1.0,
         noun=("Larger objects", "Smaller objects"),

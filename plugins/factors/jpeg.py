@@ -110,6 +110,7 @@ FACTORS: tuple[Factor, ...] = (
         name="jpeg",
         summary="detail lost to compression in blocks of 8 pixels",
         build=lambda settings: Jpeg(),
+        why_no_onnx="no ONNX operator writes JPEG files",
         unit="of detail",
         span=0.2,
         size="full",

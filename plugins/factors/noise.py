@@ -10,10 +10,8 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_detail, pixels
 
-MEDIAN_TO_SD = 1.4826  # of a normal distribution
-MOST = 0.5  # the strongest noise added to images, as a share of the full range
 SHORTEST = 5  # values along an axis below which second differences say nothing
 
 
@@ -28,7 +26,7 @@ class Noise:
         if min(x.shape[2:]) < SHORTEST:
             return np.full(len(x), np.nan)
         rough = np.abs(second_differences(x)).reshape(len(x), -1)
-        return np.median(rough, axis=1).astype(np.float64) * MEDIAN_TO_SD
+        return np.median(rough, axis=1).astype(np.float64) * pixels.MEDIAN_TO_SD
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
         bounded = x.ndim == 4
@@ -45,7 +43,7 @@ class Noise:
         middle = slice(x.shape[1] // 2, x.shape[1] // 2 + 1)  # of colours green; one channel is like another
         start = self.measure(x[:, middle])
         goal = start + delta
-        most = np.full(len(x), MOST) if bounded else 4 * np.abs(delta) + 4 * start
+        most = np.full(len(x), pixels.MOST_NOISE) if bounded else 4 * np.abs(delta) + 4 * start
         limit = np.where(delta > 0, np.minimum(most, 4 * np.abs(delta) + 2 * start), 2 * start)
         strength = pixels.strength_reaching(goal, start, limit, lambda s: self.measure(change(s, middle)), 6)
         return change(strength)
@@ -68,6 +66,7 @@ FACTORS: tuple[Factor, ...] = (
         name="noise",
         summary="standard deviation of small independent errors",
         build=lambda settings: Noise(),
+        onnx=onnx_detail.noise,
         kinds=("image", "series"),
         unit="sd",
         span=0.05,

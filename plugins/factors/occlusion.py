@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_detail, pixels
 
 WINDOW = 3  # px
 SMALLEST = 16  # px of the shorter side
@@ -124,6 +124,7 @@ FACTORS: tuple[Factor, ...] = (
         name="occlusion",
         summary="share of a photograph that is covered by something flat",
         build=lambda settings: Occlusion(),
+        onnx=onnx_detail.occlusion,
         unit="of the area",
         span=0.15,
         size="whole",

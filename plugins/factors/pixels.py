@@ -22,6 +22,8 @@ Mask = BoolArray
 
 GREY = 0.02  # mean chroma below which an image counts as grey
 FIGURES = 0.6  # share of samples on a plain ground from which a set counts as figures
+MEDIAN_TO_SD = 1.4826  # of a normal distribution
+MOST_NOISE = 0.5  # the strongest noise added to images, as a share of the full range
 PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few plain ones as photographs too
 
 
@@ -161,6 +163,12 @@ def cosines(size: int) -> FloatArray:
     rows = np.cos(np.pi * frequency * place / size) * np.sqrt(2 / size)
     rows[0] /= np.sqrt(2)
     return np.asarray(rows, dtype=np.float32)
+
+
+def frequencies(height: int, width: int) -> FloatArray:
+    """Radial frequency of each coefficient in radians per pixel, ``(height, width)``, 0 to pi on each axis."""
+    rows, columns = np.arange(height) / height, np.arange(width) / width
+    return np.asarray(np.pi * np.hypot(rows[:, None], columns), dtype=np.float32)
 
 
 def photographs(x: FloatArray) -> bool:

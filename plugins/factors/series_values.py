@@ -11,6 +11,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
+from shiftlens.plugins.factors import onnx_series
 from shiftlens.plugins.factors.series_parts import line, loudness, per_sample, ramp
 
 
@@ -66,6 +67,7 @@ FACTORS: tuple[Factor, ...] = (
         name="level",
         summary="mean of all values",
         build=lambda settings: Level(),
+        onnx=onnx_series.level,
         kinds=("series",),
         unit="raw units",
         noun=("A higher level", "A lower level"),
@@ -75,6 +77,7 @@ FACTORS: tuple[Factor, ...] = (
         name="amplitude",
         summary="how strongly the series swings: the loudness of a sound",
         build=lambda settings: Amplitude(),
+        onnx=onnx_series.amplitude,
         kinds=("series",),
         unit="dB",
         span=6.0,  # twice as loud
@@ -85,6 +88,7 @@ FACTORS: tuple[Factor, ...] = (
         name="trend",
         summary="steady rise or fall from the first to the last value",
         build=lambda settings: Trend(),
+        onnx=onnx_series.trend,
         kinds=("series",),
         unit="raw units",
         noun=("A steeper rise", "A steeper fall"),

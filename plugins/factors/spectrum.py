@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_detail, pixels
 
 
 def transform(x: FloatArray) -> FloatArray:
@@ -27,12 +27,6 @@ def restore(spectrum: FloatArray) -> FloatArray:
     )
 
 
-def frequencies(height: int, width: int) -> FloatArray:
-    """Radial frequency of each coefficient in radians per pixel, ``(height, width)``, 0 to pi on each axis."""
-    rows, columns = np.arange(height) / height, np.arange(width) / width
-    return np.asarray(np.pi * np.hypot(rows[:, None], columns), dtype=np.float32)
-
-
 class Sharpness:
     """How steep the steepest edges are: the part of the contrast that an edge climbs from one pixel to the next.
 
@@ -45,7 +39,7 @@ class Sharpness:
         return edge_steepness(pixels.lightness(x))
 
     def shift(self, x: FloatArray, delta: Floats, rng: np.random.Generator) -> FloatArray:
-        squared = frequencies(*x.shape[-2:]) ** 2
+        squared = pixels.frequencies(*x.shape[-2:]) ** 2
 
         def change(spectrum: FloatArray, strength: Floats) -> FloatArray:
             """Negative: blur with that sigma in px; positive: that share of the fine detail is added once more."""
@@ -150,6 +144,7 @@ FACTORS: tuple[Factor, ...] = (
         name="sharpness",
         summary="steepness of the edges; less is a blur",
         build=lambda settings: Sharpness(),
+        onnx=onnx_detail.sharpness,
         unit="of contrast per px",
         span=-0.2,
         size="full",
@@ -160,6 +155,7 @@ FACTORS: tuple[Factor, ...] = (
         name="frequency-balance",
         summary="coarse against fine structure",
         build=lambda settings: FrequencyBalance(),
+        onnx=onnx_detail.frequency_balance,
         unit="dB",
         span=3.0,
         size="whole",

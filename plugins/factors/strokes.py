@@ -11,10 +11,8 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
-
-WIDEST = 4.0  # px that the edge of a stroke may move outwards
-THINNEST = 1.5  # px to which strokes may be thinned; below, they fade and break rather than narrow
+from shiftlens.plugins.factors import onnx_strokes, pixels
+from shiftlens.plugins.factors.onnx_strokes import ROUNDING, THINNEST, WIDEST
 
 
 class StrokeThickness:
@@ -78,6 +76,8 @@ def depth(mask: FloatArray) -> FloatArray:
     near = (1, 3, 3)
     solid = np.where(ndimage.maximum_filter(mask, near) < 0.5, 0, mask)
     solid = np.where(ndimage.minimum_filter(mask, near) >= 0.5, 1, solid)
+    # A stroke of one colour is 1 but for rounding, which must not make its pixels the edge.
+    solid = np.where(solid < ROUNDING, 0, np.where(solid > 1 - ROUNDING, 1, solid))
     # Seen from the ground the same holds, with 1 - depth.
     return np.where(solid > 0, 1 - sloping(1 - solid), sloping(solid))
 
@@ -102,6 +102,7 @@ FACTORS: tuple[Factor, ...] = (
         name="stroke-thickness",
         summary="thickness of strokes on a plain ground",
         build=lambda settings: StrokeThickness(),
+        onnx=onnx_strokes.stroke_thickness,
         unit="px",
         span=1.0,
         noun=("Thicker strokes", "Thinner strokes"),

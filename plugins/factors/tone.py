@@ -9,7 +9,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_tone, pixels
 
 
 class Brightness:
@@ -92,6 +92,7 @@ FACTORS: tuple[Factor, ...] = (
         name="brightness",
         summary="mean lightness, as an exposure changes it",
         build=lambda settings: Brightness(),
+        onnx=onnx_tone.brightness,
         unit="of full range",
         span=-0.05,
         noun=("Brighter images", "Darker images"),
@@ -101,6 +102,7 @@ FACTORS: tuple[Factor, ...] = (
         name="contrast",
         summary="distance between light and dark parts, relative to both",
         build=lambda settings: Contrast(),
+        onnx=onnx_tone.contrast,
         unit="of full range",
         span=-0.15,
         noun=("More contrast", "Less contrast"),
@@ -110,6 +112,7 @@ FACTORS: tuple[Factor, ...] = (
         name="background",
         summary="lightness of the plain ground",
         build=lambda settings: Background(),
+        onnx=onnx_tone.background,
         unit="of full range",
         span=0.2,
         noun=("A lighter ground", "A darker ground"),

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import csv
 import math
+import sys
 from array import array
 from collections.abc import Iterator, Mapping
-from itertools import chain, islice
+from itertools import chain, count, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from pydantic import Field
@@ -27,6 +28,7 @@ from shiftlens.plugins.readers.text import AS_CP1252
 
 SUFFIXES = (".csv", ".tsv")
 DELIMITERS = ",;\t"
+LONGEST_LINE = 2**25  # characters: of a million columns and more
 LOOKED_AT = 20_000  # rows by which `shiftlens init` tells what a column is
 
 Rows = Iterator[tuple[int, list[str]]]
@@ -39,7 +41,7 @@ class Settings(table.TableSettings):
     header: bool | None = Field(
         None,
         description="whether the first line names the columns; without one they are column-0, column-1, ...; left out: "
-        "it does unless it holds numbers only",
+        "it does unless it holds numbers",
     )
 
 
@@ -76,7 +78,7 @@ class CsvReader:
                 continue
             lines.append(line)
             if place_of_label is not None:
-                labels.append(row[place_of_label].strip())
+                labels.append(sys.intern(row[place_of_label].strip()))
                 if not labels[-1]:
                     mistakes.add(f"line {line}, column {found.label}: the label is missing")
             for place, convert in places:
@@ -118,10 +120,14 @@ def names_of(rows: Rows, header: bool | None, path: Path) -> tuple[list[str], Ro
 
 
 def is_data(row: list[str]) -> bool:
-    """Whether a row holds nothing but numbers, and not those that columns are counted with."""
-    if [cell.strip() for cell in row] in ([str(i) for i in range(len(row))], [str(i + 1) for i in range(len(row))]):
+    """Whether a row holds numbers, and not those that columns are counted with, perhaps beside a word for the label."""
+    numbers = [number for cell in row if math.isfinite(number := as_number(cell))]
+    if numbers == list(range(len(numbers))) or numbers == list(range(1, len(numbers) + 1)):
         return False
-    return all(math.isfinite(as_number(cell)) for cell in row)
+    if len(numbers) == len(row):
+        return True
+    counted = all(n == int(n) for n in numbers) and numbers == sorted(set(numbers))  # years, say
+    return len(numbers) > 1 and not counted
 
 
 def rows_of(path: Path) -> Rows:
@@ -134,9 +140,10 @@ def rows_of(path: Path) -> Rows:
         with path.open("rb") as raw:
             encoding = "utf-16" if raw.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         with path.open(encoding=encoding, errors=AS_CP1252, newline="") as stream:
-            header = stream.readline()
+            header = stream.readline(LONGEST_LINE)
             stream.seek(0)
-            rows = csv.reader(stream, delimiter=max(DELIMITERS, key=header.count), strict=True)
+            delimiter = max(DELIMITERS, key=header.count)
+            rows = csv.reader(_lines(stream, path), delimiter=delimiter, strict=True)
             first = True
             for row in rows:
                 if any(cell.strip() for cell in row):
@@ -150,12 +157,28 @@ def rows_of(path: Path) -> Rows:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
 
 
+def _lines(stream: TextIO, path: Path) -> Iterator[str]:
+    """The lines of a text, none of them longer than a table's can be."""
+    for number in count(1):
+        line = stream.readline(LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == LONGEST_LINE:
+            raise InputError(
+                f"{path}, line {number} is longer than {LONGEST_LINE >> 20} MB; give a file with a line for each sample"
+            )
+        yield line
+
+
 def cells_of(path: Path) -> Cells:
     """The first rows of a file, by columns, for a look at them."""
     rows = rows_of(path)
     names, rows = names_of(rows, None, path)
     headerless = names[0] == "column-0"
+    table.check_names(names, path)
     few = [row for _, row in islice(rows, LOOKED_AT) if len(row) == len(names)]
+    if not few:
+        raise table.no_rows(path, {}, {})
     columns = {name: [row[place].strip() for row in few] for place, name in enumerate(names)}
     return Cells(columns, len(few), headerless=headerless)
 

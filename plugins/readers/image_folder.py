@@ -15,7 +15,6 @@ import hashlib
 import json
 import logging
 import os
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +28,7 @@ from shiftlens.core.arrays import AnyArray, FloatArray, IntArray
 from shiftlens.core.data.domain import Domain, Otherwise
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import whole, write_text
+from shiftlens.core.files import check_disk, whole, write_text
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
 from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, skipped
 from shiftlens.plugins.readers.folder_proposal import propose
@@ -241,7 +240,7 @@ def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: Thre
     """
     part, faults = array.with_suffix(".part"), array.with_suffix(".faults")
     size = int(np.prod(form.shape))
-    _check_disk(array.parent, len(pictures) * size, len(pictures))
+    check_disk(array.parent, len(pictures) * size, f"what is decoded of {len(pictures)} pictures (setting size)")
     at_once = max(1, min(CHUNK, LARGEST_CHUNK // size))
     broken: dict[int, str] = {}
     with part.open("ab+") as stream, faults.open("a+", encoding="utf-8") as lines:
@@ -277,16 +276,6 @@ def decode_all(pictures: list[Entry], form: PictureForm, array: Path, pool: Thre
         os.replace(part, array)
     faults.unlink()
     return broken
-
-
-def _check_disk(folder: Path, size: int, pictures: int) -> None:
-    """Whether the decoded pictures have room."""
-    free = shutil.disk_usage(folder).free
-    if size > free:
-        raise InputError(
-            f"{pictures} decoded pictures take {size / 2**30:.1f} GB on disk, and {free / 2**30:.1f} GB are free in "
-            f"{folder}: set size to fewer px, or give --out a folder on a larger disk"
-        )
 
 
 def _begin(stream: Any, count: int, form: PictureForm) -> None:

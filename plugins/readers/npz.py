@@ -16,10 +16,11 @@ What the shapes mean, where ``kind`` and ``layout`` are left to ``auto``:
 from __future__ import annotations
 
 import logging
-import shutil
+import lzma
 import zipfile
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -31,15 +32,17 @@ from pydantic import Field
 from shiftlens.core.arrays import AnyArray, FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
-from shiftlens.core.files import whole
+from shiftlens.core.files import check_disk, whole
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
 from shiftlens.plugins.readers.npz_names import archive_names
-from shiftlens.plugins.readers.text import decoded
+from shiftlens.plugins.readers.text import decoded, readable
 
 logger = logging.getLogger("shiftlens")
 
 
 SUFFIXES = (".npz", ".npy")
+UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+"""What the readers of archives raise where one is damaged."""
 LOOKED_AT = 64  # samples whose values tell images and series apart
 
 
@@ -137,9 +140,13 @@ class Archive:
         try:
             with zipfile.ZipFile(path) as archive:
                 entries = [entry for entry in archive.infolist() if entry.filename.endswith(".npy")]
-        except (zipfile.BadZipFile, OSError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path} is not a readable .npz file ({error}); write it again with numpy.savez") from None
         self.members = {entry.filename.removesuffix(".npy"): entry for entry in entries}
+        if len(self.members) < len(entries):
+            names = Counter(entry.filename.removesuffix(".npy") for entry in entries)
+            twice = _listed(name for name, count in names.items() if count > 1)
+            raise InputError(f"{path} holds more than one array {twice}; write it again with numpy.savez")
 
     def get(self, name: str, setting: str) -> AnyArray:
         """One array, memory-mapped."""
@@ -174,24 +181,36 @@ class Archive:
             return copy
         for old in self.scratch.glob(f"{safe}-????????-*.npy"):
             old.unlink()
-        try:
-            with (
-                whole(copy) as temporary,
-                zipfile.ZipFile(self.path) as archive,
-                archive.open(entry) as packed,
-                temporary.open("wb") as plain,
-            ):
-                shutil.copyfileobj(packed, plain, 1 << 20)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise InputError(f"{self.path} is damaged ({error}); make or copy it again") from None
+        check_disk(self.scratch, entry.file_size, f"the array {name} of {self.path}")
+        with zipfile.ZipFile(self.path) as archive, whole(copy) as temporary, temporary.open("wb") as plain:
+            for block in self._unpacked(archive, entry):
+                plain.write(block)
+            if plain.tell() != entry.file_size:
+                raise InputError(
+                    f"{self.path} is damaged (its array {name} has {plain.tell()} bytes, and {entry.file_size} are "
+                    "announced); make or copy it again"
+                )
         return copy
+
+    def _unpacked(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        """The content of a member in blocks; what is wrong with it is told, and not mistaken for a full disk."""
+        try:
+            with archive.open(entry) as packed:
+                while block := packed.read(1 << 20):
+                    yield block
+        except (NotImplementedError, RuntimeError) as error:  # an unknown method, a password
+            raise InputError(
+                f"{self.path} is packed in a way that is not read ({error}); write it again with numpy.savez"
+            ) from None
+        except UNREADABLE as error:
+            raise InputError(f"{self.path} is damaged ({error}); make or copy it again") from None
 
 
 def mapped(path: Path, where: object) -> AnyArray:
     """A ``.npy`` as a memory-mapped array."""
     try:
         array: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+    except (*UNREADABLE, TypeError, OverflowError, RecursionError, MemoryError) as error:  # headers of any content
         if "object" in str(error).lower():
             raise InputError(
                 f"{where} holds Python objects, which are not read because they could run code; "
@@ -234,13 +253,17 @@ def _kind_of_three(x: AnyArray, white: float | None, where: str) -> str:
     """
     if x.ndim != 3 or not has_sides_of_images(x.shape):
         return "series"
+    if white is not None or x.dtype in (np.uint8, np.bool_) or x.dtype.kind not in "iuf":
+        return "series" if x.dtype.kind not in "buif" else "image"
     some = np.asarray(x[:LOOKED_AT])
-    shares = x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1
-    if white is not None or x.dtype in (np.uint8, np.bool_) or shares:
+    some = some[np.isfinite(some)]  # what is not is told with the sample that holds it
+    if not some.size:
+        raise InputError(f"{where} holds no finite values in its first {LOOKED_AT} samples, only NaN or infinite ones")
+    if x.dtype.kind == "f" and some.min() >= 0 and some.max() <= 1:
         return "image"
-    if x.dtype.kind not in "iuf" or some.min() < 0:
+    if some.min() < 0:
         return "series"
-    low, high = float(np.nanmin(some)), largest_of(x)
+    low, high = float(some.min()), largest_of(x)
     raise InputError(
         f"{where} holds {x.dtype} values from {low:g} to {high:g} in an array of shape {x.shape}: grey images, or "
         f"series of {x.shape[1]} channels? Set kind: image and white: {usual_white(high):g} in the settings of both "
@@ -255,9 +278,10 @@ def has_sides_of_images(shape: tuple[int, ...]) -> bool:
 
 
 def largest_of(x: AnyArray) -> float:
-    """The largest value of some samples, evenly spread."""
+    """The largest finite value of some samples, evenly spread; 0 where there is none."""
     some = np.linspace(0, len(x) - 1, min(len(x), 16 * LOOKED_AT)).astype(np.int64)
-    return float(np.nanmax(np.asarray(x[some], dtype=np.float64))) if x.size else 0.0
+    values = np.asarray(x[some], dtype=np.float64)
+    return float(values[np.isfinite(values)].max(initial=0.0))
 
 
 def usual_white(largest: float) -> float:
@@ -314,20 +338,24 @@ def _as_labels(y: AnyArray, count: int, where: str) -> npt.NDArray[np.str_]:
         y = np.array([decoded(label) for label in y.tolist()])
     if y.dtype.kind not in "iuU":
         raise InputError(f"{where}: the labels are of type {y.dtype}; give integers or class names")
-    return y.astype(np.str_)
+    return np.array([readable(label) for label in y.astype(np.str_).tolist()])
 
 
 def _names(names: AnyArray, count: int, what: str, where: str) -> tuple[str, ...]:
     if names.shape != (count,):
         raise InputError(f"{where}: {what} has shape {names.shape}; it must be ({count},)")
-    return tuple(str(name) for name in names)
+    return tuple(decoded(name) if isinstance(name, bytes) else readable(str(name)) for name in names.tolist())
 
 
 def _columns(columns: AnyArray | None, count: int, where: str) -> tuple[str, ...]:
     """The names of a vector's values; ``x0``, ``x1`` ... where the file names none."""
     if columns is None:
         return tuple(f"x{i}" for i in range(count))
-    return _names(columns, count, "columns", where)
+    names = _names(columns, count, "columns", where)
+    if len(set(names)) < count:
+        twice = _listed(name for name, times in Counter(names).items() if times > 1)
+        raise InputError(f"{where} has more than one column {twice}; give each column its own name")
+    return names
 
 
 def _listed(names: Iterable[str]) -> str:

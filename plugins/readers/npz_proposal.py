@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from shiftlens.core.host.kinds import Proposal
-from shiftlens.plugins.readers.npz import LOOKED_AT, Archive, has_sides_of_images, largest_of, mapped, usual_white
+from shiftlens.plugins.readers.npz import (
+    LOOKED_AT,
+    UNREADABLE,
+    Archive,
+    has_sides_of_images,
+    largest_of,
+    mapped,
+    usual_white,
+)
 from shiftlens.plugins.readers.npz_names import PAIRS, archive_names, parts_in
 
 FEW = 32  # values: shorter rows are rather vectors than series
@@ -79,7 +87,7 @@ def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist()]
-    except (zipfile.BadZipFile, OSError):
+    except UNREADABLE:
         return []  # told when it is read
 
 
@@ -95,4 +103,6 @@ def _peek(path: Path, scratch: Path, settings: dict[str, Any]) -> Peek:
     if x.dtype.kind not in "buif" or not x.size or x.ndim < 2:
         return Peek(x.shape, 0.0, 0.0, named, True)
     some = np.asarray(x[:LOOKED_AT], dtype=np.float64)
-    return Peek(x.shape, float(np.nanmin(some)), largest_of(x), named, x.dtype in (np.uint8, np.bool_))
+    return Peek(
+        x.shape, float(some[np.isfinite(some)].min(initial=0.0)), largest_of(x), named, x.dtype in (np.uint8, np.bool_)
+    )

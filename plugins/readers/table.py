@@ -25,6 +25,9 @@ logger = logging.getLogger("shiftlens")
 LABELS = ("label", "class", "y", "target")
 """Names that are taken for the label's column, in any case, the first one that is there."""
 NAMED = 10  # mistakes that are listed in one message
+LISTED = 40  # columns that are
+MOST_COMPARED = 2000  # columns that a misspelt name is compared with
+MOST_OF_LABELS = 2**30  # bytes of labels, each as long as the longest
 
 Wanted = str | int | float | bool
 
@@ -74,10 +77,8 @@ def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequ
     Raises:
         InputError: a column is not there, is there twice, or none is left for the values.
     """
-    counts = Counter(names)
-    twice = sorted(name for name, count in counts.items() if name and count > 1)
-    if twice:
-        raise InputError(f"{path} has more than one column {_quoted(twice)}; give each column its own name")
+    check_names(names, path)
+    known = set(names)
     plan = _plan(settings)
     spoken_of: dict[str, Iterable[str]] = {
         "label": [settings.label] if settings.label else [],
@@ -87,10 +88,11 @@ def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequ
     }
     for setting, wanted in spoken_of.items():
         for name in wanted:
-            if name not in counts:
+            if name not in known:
+                near = near_miss(name, names[:MOST_COMPARED])
                 raise InputError(
-                    f'{path} has no column "{name}", which the setting {setting} names; {near_miss(name, names)}'
-                    f"there are: {', '.join(filter(None, names))}"
+                    f'{path} has no column "{name}", which the setting {setting} names; {near}'
+                    f"there are: {_listed(filter(None, names))}"
                 )
     label = settings.label or _guessed_label(names, settings, path)
     notes: list[str] = []
@@ -101,12 +103,24 @@ def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequ
         counters = [name for name in names if name not in taken and (INDEX.fullmatch(name) or name in index)]
         if counters:
             notes.append(f"{_quoted(counters)} in {path} counts the rows, is no value, and is left out.")
-        values = tuple(name for name in names if name not in taken and name not in counters)
+        taken |= {*counters}
+        values = tuple(name for name in names if name not in taken)
     if label in values:
         raise InputError(f'{path}: the column "{label}" is named as a label and as a value; take it out of columns')
     if not values:
-        raise InputError(f"{path} has no columns of values, only {', '.join(names)}; name them with columns")
+        raise InputError(f"{path} has no columns of values, only {_listed(names)}; name them with columns")
     return Roles(label, values, plan, tuple(notes))
+
+
+def check_names(names: Sequence[str], path: Path) -> None:
+    """Every column that has a name has its own.
+
+    Raises:
+        InputError: some have not.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise InputError(f"{path} has more than one column {_quoted(twice)}; give each column its own name")
 
 
 def _plan(settings: TableSettings) -> dict[str, Column]:
@@ -119,7 +133,8 @@ def _plan(settings: TableSettings) -> dict[str, Column]:
 
 
 def _guessed_label(names: Sequence[str], settings: TableSettings, path: Path) -> str | None:
-    free = [name for name in names if name not in (*(settings.columns or ()), *settings.ignore)]
+    spoken_of = {*(settings.columns or ()), *settings.ignore}
+    free = [name for name in names if name not in spoken_of]
     for guess in LABELS:
         for name in free:
             if name.lower() == guess:
@@ -143,16 +158,23 @@ def table(
         stored=stored,
         sample_shape=stored.shape[1:],
         kind=settings.kind,
-        labels=None if labels is None else _as_labels(labels),
+        labels=None if labels is None else _as_labels(labels, found.label),
         names=tuple(names),
         columns=() if series else found.values,
         notes=found.notes,
     )
 
 
-def _as_labels(labels: Sequence[str]) -> npt.NDArray[np.str_]:
+def _as_labels(labels: Sequence[str], column: str | None) -> npt.NDArray[np.str_]:
     """Labels as strings; whole numbers written as broken ones (``1.0``) are the same as ``1``."""
-    return np.array([re.sub(r"^(-?\d+)\.0+$", r"\1", label) for label in labels])
+    plain = {label: re.sub(r"^(-?\d+)\.0+$", r"\1", label) for label in set(labels)}
+    longest = max(map(len, plain.values()))
+    if 4 * longest * len(labels) > MOST_OF_LABELS:
+        raise InputError(
+            f"the column {column} holds texts of up to {longest} characters in {len(labels)} rows; is it the one of "
+            "the labels? Name that one with label: NAME"
+        )
+    return np.array([plain[label] for label in labels])
 
 
 def is_wanted(found: str, wanted: Wanted) -> bool:
@@ -216,4 +238,9 @@ def wrong_number(text: str) -> str:
 
 
 def _quoted(names: Iterable[Any]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+    return _listed(f'"{name}"' for name in names)
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:LISTED]) + (f" and {len(names) - LISTED} more" if len(names) > LISTED else "")

@@ -39,7 +39,7 @@ def propose(source: Path, target: Path, cells_of: Callable[[Path], Cells]) -> Pr
     there: dict[str, Any] = {}
     if ours.headerless:
         here["header"] = there["header"] = False
-        notes.append("The first line holds numbers only, so it is data and names no columns.")
+        notes.append("The first line holds numbers, so it is data and names no columns.")
     if source.resolve() == target.resolve():
         _part(ours, here, there, notes, questions)
     label = _label(ours, here, there, notes, questions)
@@ -97,7 +97,9 @@ def _label(
             here["label"] = there["label"] = name
             question = f"is {name} the column of labels? It holds {len(set(cells.columns[name]))} different values"
             if cells.headerless:
-                notes.append(f"The first column, {name}, is taken for the label, as in the UCR archive.")
+                which = {names[0]: "first", names[-1]: "last"}.get(name, "likeliest")
+                archive = ", as in the UCR archive" if which == "first" else ""
+                notes.append(f"The {which} column, {name}, is taken for the label{archive}.")
             else:
                 questions.append(f"{question}. No column is called {', '.join(LABELS)}.")
             return name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 
 AS_CP1252 = "shiftlens-cp1252"
 """Name of the way in which a text file's bytes that are not UTF-8 are read: as what Windows in the West wrote."""
@@ -29,9 +28,16 @@ def decoded(raw: bytes) -> str:
 
 
 def readable(name: str) -> str:
-    """A name that the file system gave, without the surrogates that stand for bytes which are not UTF-8."""
+    """A name without surrogates: those by which the file system tells bytes that are not UTF-8 become such text.
+
+    Others, which stand for nothing, are written out, as ``\\ud800``, so that two names stay two.
+    """
     try:
         name.encode("utf-8")
         return name
     except UnicodeEncodeError:
-        return decoded(os.fsencode(name))
+        pass
+    try:
+        return decoded(name.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "backslashreplace").decode("utf-8")

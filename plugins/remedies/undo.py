@@ -9,8 +9,9 @@ does not come back, and the measured accuracy says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from pydantic import Field
@@ -18,12 +19,15 @@ from pydantic import Field
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.causes.changes import Change, apply, individual_parts
 from shiftlens.core.causes.statistics import centre
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import ExportError, InputError, ShiftlensError
 from shiftlens.core.host.kinds import Augmentation, ComponentSettings, Remedied, RemedyData
 from shiftlens.core.job import Job
 
 USUAL = 0.95
 """Share of the source's samples whose value counts as usual."""
+FILE = "classifier-restored.onnx"
+PROVEN = 24
+"""Target samples on which the file is held against the way back in Python."""
 
 
 class Settings(ComponentSettings):
@@ -56,7 +60,12 @@ class WayBack:
         measured = factor.measure(x)
         amount = np.interp(measured, self.value, self.move)
         amount = np.where(np.isfinite(measured), amount, 0.0)
-        return factor.shift(x, amount, np.random.default_rng([self.seed, 37]))
+        return factor.shift(x, amount, self.rng)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """Chance, from its start."""
+        return np.random.default_rng([self.seed, 37])
 
 
 class Undo:
@@ -66,13 +75,47 @@ class Undo:
         self.settings = settings
 
     def __call__(self, data: RemedyData, augment: Augmentation, job: Job) -> Remedied:
-        """Make the tables; nothing is learned, and no label is used."""
-        restore = restoration(data, self.settings, job.seed)
-        return Remedied(lambda x: data.predict(restore(x)), facts={"undone": [c.name for c in reversed(data.plan)]})
+        """Make the tables, and an ONNX file of them and the classifier; nothing is learned, and no label is used."""
+        steps = ways_back(data, self.settings, job.seed)
+        facts = {"undone": [step.change.name for step in steps]}
+        try:
+            path = written(steps, data, job)
+        except ShiftlensError as reason:
+            return Remedied(lambda x: data.predict(restored(steps, x)), why_no_onnx=str(reason), facts=facts)
+        return Remedied(data.open(path), path, facts=facts)
 
 
-def restoration(data: RemedyData, settings: Settings, seed: int) -> Callable[[FloatArray], FloatArray]:
-    """The way back for target samples ``(n, *sample)``, one sample at a time or many."""
+def restored(steps: Sequence[WayBack], x: FloatArray) -> FloatArray:
+    """Samples ``(n, *sample)`` with all changes taken back, one after the other."""
+    for step in steps:
+        x = step(x)
+    return x
+
+
+def written(steps: Sequence[WayBack], data: RemedyData, job: Job) -> Path:
+    """``job.folder/classifier-restored.onnx``: the way back in front of the classifier, proven on target samples.
+
+    Raises:
+        ExportError: a factor or the classifier has no ONNX form, or the file answers differently.
+    """
+    from shiftlens.export.operations import Correction, Operation, check_corrections, corrected_classifier
+
+    if data.onnx is None:
+        raise ExportError("there is no ONNX file of the classifier")
+    corrections = []
+    for step in steps:
+        form = step.change.factor.onnx(data.sample_shape, step.rng)
+        corrections.append(Correction(Operation.of(step.change.name, form), step.value, step.move))
+    path = job.folder / FILE
+    corrected_classifier(data.onnx, corrections, data.sample_shape, path)
+    rows = np.linspace(0, len(data.target) - 1, min(len(data.target), PROVEN)).astype(np.int64)
+    tolerance = max(correction.operation.tolerance for correction in corrections)
+    check_corrections(path, lambda x: restored(steps, x), data.onnx, data.target.batch(rows), tolerance)
+    return path
+
+
+def ways_back(data: RemedyData, settings: Settings, seed: int) -> list[WayBack]:
+    """The way back for target samples, in the order in which it is gone."""
     rng = np.random.default_rng([seed, 41])
     x = data.target.batch(np.sort(rng.permutation(len(data.target))[: settings.samples]))
     source = data.source.batch(np.sort(rng.permutation(len(data.source))[: settings.samples]))
@@ -84,13 +127,7 @@ def restoration(data: RemedyData, settings: Settings, seed: int) -> Callable[[Fl
         step = _step(data.plan[place], before, x, settings.levels, seed)
         x = step(x)
         steps.append(step)
-
-    def restore(samples: FloatArray) -> FloatArray:
-        for step in steps:
-            samples = step(samples)
-        return samples
-
-    return restore
+    return steps
 
 
 def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, seed: int) -> WayBack:

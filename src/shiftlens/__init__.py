@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from shiftlens.core.host.kinds import LossWorker as LossWorker
     from shiftlens.core.host.kinds import Observer as Observer
     from shiftlens.core.host.kinds import ObserverWorker as ObserverWorker
+    from shiftlens.core.host.kinds import OnnxOperation as OnnxOperation
     from shiftlens.core.host.kinds import Pair as Pair
     from shiftlens.core.host.kinds import Proposal as Proposal
     from shiftlens.core.host.kinds import ProvidedClassifier as ProvidedClassifier
@@ -111,6 +112,7 @@ FOR_PLUGINS = {
         "LossWorker",
         "Observer",
         "ObserverWorker",
+        "OnnxOperation",
         "Pair",
         "Proposal",
         "ProvidedClassifier",

@@ -34,6 +34,13 @@ def plain_shift(self, x, delta, rng):
     return Level.shift(self, x, delta, rng)
 
 
+def too_much(settings, sample_shape, rng):
+    """The ONNX form of a shift by a little more than is asked for."""
+    from shiftlens.plugins.factors.onnx_pixels import clipped, operation, per_sample
+
+    return operation(sample_shape, None, lambda x, delta: clipped(x + 1.1 * per_sample(delta, x.ndim)))
+
+
 class Negative:
     """Discrete: light and dark exchanged."""
 
@@ -91,4 +98,5 @@ BREAKERS = {
     "factor-takes-odd-sizes": factor_with(
         measure=lambda self, x: Level.measure(self, x.reshape(len(x), -1, 2)), refuses=lambda self, x: ""
     ),
+    "factor-onnx-agrees": Tried(factor(Level, onnx=too_much)),
 }

@@ -54,7 +54,7 @@ def active_factors(context: Context) -> tuple[list[ActiveFactor], dict[str, str]
         if domain.kind not in factor.kinds:
             left_out[name] = f"it is made for samples of kind {', '.join(factor.kinds)}, these are {domain.kind}"
             continue
-        found.append(ActiveFactor(name, factor, choice.build()))
+        found.append(ActiveFactor(name, factor, choice.build(), choice.settings))
     return found, left_out
 
 

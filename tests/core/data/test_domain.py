@@ -48,7 +48,7 @@ def test_what_does_not_fit_together(domain: Domain) -> None:
     assert "50 samples and 49 labels" in message(replace(domain, labels=domain.labels[:-1]), domain)
     assert "50 samples and 2 names" in message(domain, replace(domain, names=("a", "b")))
     table = Domain(domain.stored[:, 0, 3, :3], (3,), "tabular", columns=("a", "b", "c"))
-    assert "in one of them only: c, d" in message(table, replace(table, columns=("a", "b", "d")))
+    assert "the target lacks c; the source lacks d" in message(table, replace(table, columns=("a", "b", "d")))
     assert "order differs" in message(table, replace(table, columns=("b", "a", "c")))
 
 

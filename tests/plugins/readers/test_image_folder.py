@@ -265,8 +265,8 @@ def test_large_pictures_are_written_a_few_at_a_time(tree, monkeypatch):
 
 
 def test_no_room_for_the_decoded_pictures(tree, monkeypatch):
-    monkeypatch.setattr(image_folder.shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 5, 5))
-    with pytest.raises(InputError, match=r"decoded pictures take .* GB on disk, and 0.0 GB are free"):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 5, 5))
+    with pytest.raises(InputError, match=r"decoded of \d+ pictures .* takes .* GB on disk, and 0.0 GB are free"):
         read(tree, size=32)
 
 

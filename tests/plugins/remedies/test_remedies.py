@@ -13,12 +13,12 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from realdata import digits
 
-from shiftlens import Factor, Host, Job, Remedy, RemedyData, ShiftlensError
+from shiftlens import Host, Job, Remedy, RemedyData, ShiftlensError
 from shiftlens.core.causes.augmentation import augmented
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.host.kinds import SampleSet
 from shiftlens.core.remedy.controls import unchanged
-from shiftlens.core.testing.remedy import LinearContrast, opened
+from shiftlens.core.testing.remedy import LINEAR_CONTRAST, LinearContrast, contrast_as_onnx, opened
 from shiftlens.export.head import Head
 from shiftlens.export.session import Session
 
@@ -59,8 +59,7 @@ def write(path: Path, ending: str = "gemm") -> Path:
 def data(tmp_path) -> RemedyData:
     """Source 600 to 1,100; target the same sort of digits with a third of the contrast."""
     x, y = digits()
-    factor = Factor(name="contrast", summary="contrast", build=lambda settings: LinearContrast())
-    change = Change(ActiveFactor("contrast", factor, LinearContrast()), -0.25, 0.0, 0.02)
+    change = Change(ActiveFactor("contrast", LINEAR_CONTRAST, LinearContrast()), -0.25, 0.0, 0.02)
     faint = augmented((change,), x[1100:1400], 5)
     predict = opened(write(tmp_path / "given.onnx"))
     return RemedyData(
@@ -94,6 +93,48 @@ def test_undo_brings_back_what_was_not_destroyed_and_leaves_the_source_alone(dat
     assert right(mended.predict, faint, y) > begun + 0.03
     assert right(mended.predict, plain, y) > right(data.predict, plain, y) - 0.01
     assert np.allclose(mended.predict(faint[:1]), mended.predict(faint[:9])[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("ending", ["gemm", "softmax"])
+def test_undoing_is_one_file_that_answers_as_the_classifier_does_to_restored_samples(data, tmp_path, ending):
+    """The file is held against the way back in Python, with its tables, one sample at a time."""
+    from shiftlens.plugins.remedies.undo import Settings, restored, ways_back
+
+    given = write(tmp_path / "other.onnx", ending)
+    data = replace(data, onnx=given, predict=opened(given))
+    faint, plain, _ = held_out(data)
+    mended = mend("undo", data, Job(tmp_path, seed=3))
+    assert mended.onnx == tmp_path / "classifier-restored.onnx"
+    steps = ways_back(data, Settings(), 3)
+    asked = Session(mended.onnx, device="cpu")
+    assert [(tensor.name, tensor.shape[1:]) for tensor in asked.inputs] == [("x", (1, 8, 8))]
+    for x in (faint[:40], plain[:40], np.zeros((3, 1, 8, 8), np.float32)):
+        expected = Session(given, device="cpu").run(x=restored(steps, x))["out"]
+        np.testing.assert_allclose(asked.run(x=x)["out"], expected, atol=1e-4)
+    assert not np.allclose(Session(given, device="cpu").run(x=faint[:40])["out"], asked.run(x=faint[:40])["out"])
+
+
+def test_undoing_says_why_there_is_no_file_and_is_measured_all_the_same(data, tmp_path):
+    silent = replace(LINEAR_CONTRAST, onnx=None, why_no_onnx="it asks an oracle")
+    change = replace(data.plan[0], factor=replace(data.plan[0].factor, description=silent))
+    mended = mend("undo", replace(data, plan=(change,)), Job(tmp_path))
+    assert mended.onnx is None
+    assert mended.why_no_onnx == "contrast has no ONNX form: it asks an oracle"
+    faint, _, y = held_out(data)
+    assert right(mended.predict, faint, y) > right(data.predict, faint, y) + 0.03
+
+
+def test_a_form_that_does_something_else_is_found_out(data, tmp_path):
+    def wrong(settings, sample_shape, rng):
+        form = contrast_as_onnx(settings, sample_shape, rng)
+        next(node for node in form.shift.graph.node if node.op_type == "Div").op_type = "Mul"
+        return form
+
+    lying = replace(LINEAR_CONTRAST, onnx=wrong)
+    change = replace(data.plan[0], factor=replace(data.plan[0].factor, description=lying))
+    mended = mend("undo", replace(data, plan=(change,)), Job(tmp_path))
+    assert mended.onnx is None
+    assert "differs from the original" in mended.why_no_onnx
 
 
 def test_refitting_helps_with_samples_as_in_the_target_and_not_without(data, tmp_path):
