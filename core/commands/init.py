@@ -6,6 +6,7 @@ What cannot be told from the files stands in it as a marked question, beside the
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -80,7 +81,8 @@ def write_settings(folder: Path, source: Path, target: Path, classifier: str | N
             remarks.note("target", *check_pair(domains["source"], domains["target"]))
         except InputError as error:
             remarks.ask("target", f"the two domains cannot be compared as they are: {error}")
-        raw: dict[str, Any] = {"name": base.name or "analysis", "seed": 0}
+        name = os.fsencode(base.name).decode("utf-8", "replace")
+        raw: dict[str, Any] = {"name": name or "analysis", "seed": 0}
         raw |= {role: {"reader": one.reader.name, **one.raw} for role, one in seen.items()}
         raw["classifier"] = given or _trained(domains["source"], domains["target"], remarks)
         if given is not None:

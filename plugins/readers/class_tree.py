@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from shiftlens.core.errors import InputError
+from shiftlens.plugins.readers.csv_table import rows_of
 from shiftlens.plugins.readers.text import readable
 
 TABLES = ("labels.csv", "metadata.csv", "annotations.csv")
@@ -146,10 +146,18 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[Path]:
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        if _is(entry.is_dir):
             yield from _walk(Path(entry.path), (*above, here))
-        elif entry.is_file() or entry.is_symlink():  # a pipe or a socket would be waited for, for ever
+        elif _is(entry.is_file) or entry.is_symlink():  # a pipe or a socket would be waited for, for ever
             yield Path(entry.path)
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """What an entry is; a link to itself is nothing."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def _named_files(root: Path, table: Path, suffixes: tuple[str, ...], what: str) -> list[Entry]:
@@ -157,31 +165,29 @@ def _named_files(root: Path, table: Path, suffixes: tuple[str, ...], what: str) 
     found: list[Entry] = []
     mistakes: list[str] = []
     seen: set[str] = set()
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream, skipinitialspace=True)
-            names = {str(name).strip().lower(): name for name in rows.fieldnames or ()}
-            file_column = next((names[guess] for guess in FILE_COLUMNS if guess in names), None)
-            label_column = next((names[guess] for guess in LABEL_COLUMNS if guess in names), None)
-            missing = [name for name, found in (("file", file_column), ("label", label_column)) if found is None]
-            if file_column is None or label_column is None:
-                raise InputError(
-                    f"{table}, line 1: there is no column {' and no column '.join(missing)}; begin it with file,label"
-                )
-            for row in rows:
-                file, label = (str(row[name] or "").strip() for name in (file_column, label_column))
-                path = _inside(root, file, suffixes)
-                if not file or not label:
-                    mistakes.append(f"line {rows.line_num}: the {'label' if file else 'file'} is empty")
-                elif file in seen:
-                    mistakes.append(f"line {rows.line_num}: {file} is named a second time")
-                elif path is None:
-                    mistakes.append(f"line {rows.line_num}: there is no file {root / file}")
-                else:
-                    found.append(Entry(path, file, label))
-                seen.add(file)
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise InputError(f"{table} cannot be read ({error}); save it as UTF-8 with the columns file,label") from None
+    rows = rows_of(table)
+    _, header = next(rows, (0, []))
+    places = {name.lower(): place for place, name in enumerate(header)}
+    file_column = next((places[guess] for guess in FILE_COLUMNS if guess in places), None)
+    label_column = next((places[guess] for guess in LABEL_COLUMNS if guess in places), None)
+    missing = [name for name, found in (("file", file_column), ("label", label_column)) if found is None]
+    if file_column is None or label_column is None:
+        raise InputError(
+            f"{table}, line 1: there is no column {' and no column '.join(missing)}; begin it with file,label"
+        )
+    for line, row in rows:
+        cells = [*row, *[""] * (len(header) - len(row))]
+        file, label = cells[file_column].strip(), cells[label_column].strip()
+        path = _inside(root, file, suffixes)
+        if not file or not label:
+            mistakes.append(f"line {line}: the {'label' if file else 'file'} is empty")
+        elif file in seen:
+            mistakes.append(f"line {line}: {file} is named a second time")
+        elif path is None:
+            mistakes.append(f"line {line}: there is no file {root / file}")
+        else:
+            found.append(Entry(path, file, label))
+        seen.add(file)
     if mistakes:
         raise InputError(f"{table} has mistakes; correct them:\n  {listed(mistakes)}")
     if not found:

@@ -41,6 +41,10 @@ SUFFIXES = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif")
 LABELS = "labels.csv"
 FITTING = 0.9  # part of the sounds that must fit into the length that is guessed
 LONGEST = 2**16  # values: no longer length is guessed
+MOST_RATE = 1_000_000  # Hz
+FEW = 0.05  # part of the sounds: a rate that fewer have is no reason to bring all to it
+UNREADABLE = (wave.Error, EOFError, RuntimeError, ValueError)
+"""What Python's own reader raises where a file is no plain wav, or a damaged one."""
 PIPED = 2**31 - 2**16  # bytes: what a pipe writes for a size that it cannot know is at least about this
 
 
@@ -61,7 +65,7 @@ class Settings(ComponentSettings):
     rate: int | None = Field(
         None,
         ge=1,
-        le=1_000_000,
+        le=MOST_RATE,
         description="rate in Hz that every file is brought to; left out: the rate that all have",
     )
     channels: Literal["auto", "mono", "stereo"] = Field(
@@ -217,9 +221,8 @@ def header_of(sound: Entry) -> Header | str:
                 frames = file.getnframes()
                 if frames * width * channels >= PIPED:  # its size was not known when a pipe wrote the header
                     frames = _bytes_of_data(sound.path) // (width * channels)
-                header = Header(file.getframerate(), channels, frames)
-                return header if header.length else f"{name}: it holds no sound"
-    except (wave.Error, EOFError):
+                return _checked(Header(file.getframerate(), channels, frames), name)
+    except UNREADABLE:
         pass  # no plain wav: soundfile knows more formats
     except OSError as error:
         return f"{name}: {error.strerror}"
@@ -233,9 +236,16 @@ def header_of(sound: Entry) -> Header | str:
         info = soundfile.info(str(sound.path))
     except (RuntimeError, OSError, UnicodeError) as error:
         return f"{name}: {error}"
-    if not info.frames:
+    return _checked(Header(int(info.samplerate), int(info.channels), int(info.frames)), name)
+
+
+def _checked(header: Header, name: str) -> Header | str:
+    """The header, or what is wrong with what it says."""
+    if header.length < 1 or header.channels < 1:
         return f"{name}: it holds no sound"
-    return Header(int(info.samplerate), int(info.channels), int(info.frames))
+    if not 1 <= header.rate <= MOST_RATE:
+        return f"{name}: it says that it has {header.rate} Hz, which no sound has"
+    return header
 
 
 def _bytes_of_data(path: Path) -> int:
@@ -262,7 +272,7 @@ def decoded_as(sound: Entry, shape: tuple[int, int], keep: str, rate: int) -> Fl
         if len(raw) < count * width * channels and count * width * channels < PIPED:
             return f"{name}: it is cut off; {count} values were announced, {len(raw) // (width * channels)} came"
         values = from_pcm(raw[: len(raw) - len(raw) % (width * channels)], width).reshape(-1, channels)
-    except (wave.Error, EOFError):
+    except UNREADABLE:
         import soundfile
 
         try:
@@ -326,8 +336,9 @@ def _proposes(source: Path, target: Path) -> Proposal:
     if len(rates) < 2:
         return proposal
     kinds = ", ".join(f"{count} of {rate} Hz" for rate, count in sorted(rates.items()))
-    note = f"The sounds have several rates ({kinds}); all are resampled to {min(rates)} Hz."
-    same = {"rate": min(rates)}
+    lowest = min(rate for rate, count in rates.items() if count >= FEW * rates.total())
+    note = f"The sounds have several rates ({kinds}); all are resampled to {lowest} Hz."
+    same = {"rate": lowest}
     return replace(
         proposal,
         source={**proposal.source, **same},
