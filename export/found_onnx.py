@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from shiftlens.core.errors import ClassifierError
+from shiftlens.core.errors import ClassifierError, InputError
+from shiftlens.core.files import read_text
 from shiftlens.export.session import Tensor
 
 Dims = tuple[int | str | None, ...]
@@ -120,7 +121,6 @@ def look(path: Path) -> FoundOnnx:
     Raises:
         ClassifierError: it cannot be read, takes no input, or gives nothing that is a tensor of numbers.
     """
-    from shiftlens.core.errors import InputError
     from shiftlens.export import graphs
 
     if not path.is_file():
@@ -286,8 +286,8 @@ def names_beside(path: Path) -> dict[str, tuple[str, ...]]:
     for form in BESIDE:
         file = path.with_name(form.format(stem=path.stem))
         try:
-            text = file.read_text(encoding="utf-8-sig") if file.is_file() else ""
-        except (OSError, UnicodeDecodeError):
+            text = read_text(file, MOST_METADATA) if file.is_file() else ""
+        except InputError:  # too large, or no text: no names
             continue
         names = _lines_of(text) if file.suffix in (".txt", ".names", ".labels") else names_in(text)
         if text and names:

@@ -21,9 +21,11 @@ import numpy as np
 
 from shiftlens.core.arrays import AnyArray
 from shiftlens.core.errors import InputError
+from shiftlens.core.host.watchdog import told_when_slow
 
 logger = logging.getLogger("shiftlens")
 
+PATIENCE = 60.0  # seconds that a model may take to be opened, or for one batch, before it is told
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 DTYPES = {
@@ -80,7 +82,7 @@ class Session:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
         providers = providers_for(device)
-        with _quiet(onnxruntime):
+        with _quiet(onnxruntime), told_when_slow(self.origin, "being opened by ONNX Runtime", PATIENCE):
             try:
                 self._session = onnxruntime.InferenceSession(
                     path if isinstance(path, bytes) else str(path), sess_options=options, providers=providers
@@ -108,8 +110,10 @@ class Session:
         if set(inputs) != set(names):
             raise InputError(f"{self.origin} takes {', '.join(names)}; it was given {', '.join(inputs) or 'nothing'}")
         feed = {tensor.name: self._cast(tensor, inputs[tensor.name]) for tensor in self.inputs}
+        shapes = ", ".join(str(value.shape) for value in feed.values())
         try:
-            results = self._session.run(self._output_names, feed)
+            with told_when_slow(self.origin, f"working on a batch of shape {shapes}", PATIENCE):
+                results = self._session.run(self._output_names, feed)
         except Exception as error:  # as above
             given = ", ".join(f"{name} {value.shape}" for name, value in feed.items())
             wanted = ", ".join(str(tensor) for tensor in self.inputs)

@@ -7,6 +7,7 @@ form of a bundle, a wrapped copy takes its place, checked against the original's
 from __future__ import annotations
 
 import logging
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,7 +24,7 @@ from shiftlens.export.found_onnx import FoundOnnx, external_files, look, names_b
 from shiftlens.export.session import Session
 from shiftlens.export.wrap_onnx import PARITY, wrap
 from shiftlens.plugins.classifiers.brought import BroughtSettings, check_normalise, normalised, outputs_of
-from shiftlens.plugins.classifiers.onnx_form import READINGS, Decided, decide
+from shiftlens.plugins.classifiers.onnx_form import LARGEST_BATCH, READINGS, Decided, decide
 
 logger = logging.getLogger("shiftlens")
 
@@ -103,8 +104,10 @@ class OnnxFile:
         output, count, reading, batch = found.outputs[0].name, None, "unknown", str(found.batch or "any")
         tried = tuple(d or TRIED_SIZE for d in sample)
         kind = {1: "tabular", 2: "series"}.get(len(tried), "image")
-        noise = np.random.default_rng(0).random((4, *tried), dtype=np.float32)
         try:
+            if 4 * 4 * math.prod(tried) > LARGEST_BATCH:
+                raise ClassifierError(f"a sample has {math.prod(tried):.2g} values")
+            noise = np.random.default_rng(0).random((4, *tried), dtype=np.float32)
             decided = self._decided(found, Domain(noise, tried, kind), name)
         except ClassifierError as error:
             notes.append(f"it could not be tried on noise: {error}")

@@ -18,6 +18,7 @@ from shiftlens.export.found_onnx import LIKELY, UNLIKELY, FoundOnnx
 from shiftlens.export.session import Session
 from shiftlens.export.wrap_onnx import Form, Layout, adapted, freed, layouts, run_in_batches
 
+LARGEST_BATCH = 2**31  # bytes of a batch of fixed size
 PROBED = 16  # samples that the form is decided on
 READINGS = ("auto", "logits", "probabilities")
 
@@ -57,6 +58,11 @@ def decide(found: FoundOnnx, source: Domain, name: str, layout: str, output: str
         raise ClassifierError(_does_not_fit(name, found, source, layout))
     scale = 255.0 if source.kind == "image" and np.issubdtype(entry.dtype, np.integer) else 1.0
     size = batch or found.batch
+    if size and 4 * size * math.prod(source.sample_shape) > LARGEST_BATCH:
+        raise ClassifierError(
+            f"{name} takes batches of {size} samples only, {4 * size * math.prod(source.sample_shape) / 2**30:.1f} GB "
+            "at once; export it with a batch dimension that may vary"
+        )
     x = source.batch(np.resize(np.arange(len(source)), PROBED))
     try:
         session = Session(found.model.SerializeToString(), device="cpu")
