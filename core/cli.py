@@ -249,6 +249,28 @@ def augment(directory: Path, out: Path, seed: int, quiet: bool) -> None:
 
 @cli.command()
 @click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .csv or .parquet to write.")
+@quiet
+def samples(directory: Path, out: Path, quiet: bool) -> None:
+    """Write a row for every sample: prediction, loss, every factor's measure, and the nearest cause."""
+    from shiftlens.core.commands.samples import write_samples
+    from shiftlens.core.host.host import Host
+    from shiftlens.core.run.directory import load_run
+
+    host = Host()
+    with shown(host, quiet):
+        host.notify("stage_started", stage="samples")
+        write_samples(
+            load_run(directory),
+            out,
+            host,
+            lambda done, total, **values: host.notify("step", stage="samples", done=done, total=total, values=values),
+        )
+    click.echo(out)
+
+
+@cli.command()
+@click.argument("directory", type=click.Path(path_type=Path), metavar="RUN")
 @click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="A setting, such as remedy.seeds=3.")
 @quiet
 def remedy(directory: Path, overrides: tuple[str, ...], quiet: bool) -> int:

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
+from shiftlens.core.errors import InputError
 from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import ComponentSettings, Renderer, RendererWorker
 
@@ -46,9 +47,24 @@ def build_markdown(settings: ComponentSettings) -> RendererWorker:
     return render
 
 
+def build_prometheus(settings: ComponentSettings) -> RendererWorker:
+    """metrics.prom.
+
+    Raises:
+        InputError: prometheus-client is not installed.
+    """
+    try:
+        from shiftlens.plugins.renderers.prometheus import render
+    except ImportError:
+        raise InputError(
+            "the renderer prometheus needs prometheus-client: pip install 'shiftlens[prometheus]'"
+        ) from None
+    return render
+
+
 @hookimpl
 def shiftlens_renderers() -> Iterator[Renderer]:
-    """The three built-in renderers."""
+    """The built-in renderers."""
     yield Renderer(
         name="html",
         summary="one self-contained page for people: report.html",
@@ -58,3 +74,9 @@ def shiftlens_renderers() -> Iterator[Renderer]:
     )
     yield Renderer(name="json", summary="everything, for scripts: results.json", build=build_json)
     yield Renderer(name="markdown", summary="the findings in one short page: report.md", build=build_markdown)
+    yield Renderer(
+        name="prometheus",
+        summary="accuracies, losses and verdicts for Prometheus: metrics.prom",
+        build=build_prometheus,
+        reference="the text format of Prometheus",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -95,3 +96,48 @@ def test_installed_in_a_fresh_environment_it_passes_its_tests_and_takes_part_in_
     assert "vignette" in [cause["factor"] for cause in results["causes"]]
     message = json.loads((tmp_path / "demo" / "run" / "slack.json").read_text())
     assert message["text"] == results["headline"]
+
+
+@pytest.mark.slow
+def test_the_nightly_function_tells_and_fails_where_too_much_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smallanalysis import write_analysis
+
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    nightly = importlib.import_module("nightly")
+    config = str(write_analysis(tmp_path))
+    found = nightly.why_it_fails(config, str(tmp_path / "run"), most_lost=1.0)
+    assert Path(found["report"]).is_file()
+    with pytest.raises(RuntimeError, match=r"points of accuracy lost.*report\.html"):
+        nightly.why_it_fails(config, str(tmp_path / "run"))
+
+
+@pytest.mark.slow
+def test_the_action_runs_its_gates_and_writes_the_summary(tmp_path: Path) -> None:
+    import yaml
+    from smallanalysis import write_analysis
+
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    step = next(step for step in action["runs"]["steps"] if step.get("name") == "Run")
+    (tmp_path / "shiftlens" / "bin").mkdir(parents=True)
+    command = tmp_path / "shiftlens" / "bin" / "shiftlens"
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m shiftlens "$@"\n')
+    command.chmod(0o755)
+    config = write_analysis(tmp_path)
+    values = {
+        "inputs.config": str(config),
+        "inputs.out": str(tmp_path / "out"),
+        "inputs.fail-on": "harmful\ndrop=0.9\n",
+        "inputs.set": "selector.pairs=1\nname=$(touch broken)\n",
+    }
+    inside = {name: values[expression.strip("${} ")] for name, expression in step["env"].items()}
+    summary = tmp_path / "summary.md"
+    environ = {**os.environ, **inside, "RUNNER_TEMP": str(tmp_path), "GITHUB_STEP_SUMMARY": str(summary)}
+    done = subprocess.run(["bash", "-e", "-c", step["run"]], env=environ, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "gate tripped" in done.stderr
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert results["headline"].split(";")[0].split("(")[0] in summary.read_text()
+    assert len(results["pairs"]) == 1
+    assert not (tmp_path / "broken").exists()

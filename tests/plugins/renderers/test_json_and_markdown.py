@@ -1,4 +1,4 @@
-"""The two renderers for scripts and for chats."""
+"""The renderers for scripts, for chats and for Prometheus."""
 
 from __future__ import annotations
 
@@ -74,3 +74,35 @@ def test_the_plugin_is_light_and_no_renderer_needs_torch() -> None:
         "assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_prometheus_reads_the_figures_and_one_verdict_a_factor() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    report = example()
+    text = render("prometheus", report)["metrics.prom"].decode()
+    found = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    results, name = report.results, ("analysis", report.results.name)
+    for role in ("source", "target"):
+        assert found["shiftlens_accuracy", name, ("domain", role)] == getattr(results.accuracy, role)
+        assert found["shiftlens_loss", name, ("domain", role)] == getattr(results.loss, role)
+    for cause in results.causes:
+        of = ("factor", cause.factor)
+        if cause.effect is not None:
+            assert found["shiftlens_loss_effect", name, of] == cause.effect
+        words = {k[-1][1]: v for k, v in found.items() if k[0] == "shiftlens_verdict" and of in k}
+        assert [word for word, value in words.items() if value] == [cause.verdict]
+
+
+def test_prometheus_leaves_out_what_is_not_known_and_takes_any_name() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    report = example(pairs=0, causes=False, labelled=False, text=lambda word: f'{word} "\\\n{{}}')
+    families = parser.text_string_to_metric_families(render("prometheus", report)["metrics.prom"].decode())
+    samples = [sample for family in families for sample in family.samples]
+    assert all(sample.labels["analysis"] == report.results.name for sample in samples)
+    assert [s.labels["domain"] for s in samples if s.name == "shiftlens_accuracy"] == (
+        ["source"] if report.results.accuracy.target is None else ["source", "target"]
+    )
