@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +11,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one process for each core: none of th
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from filelock import FileLock
 from hypothesis import settings
+from madeonce import made_once
 
 import shiftlens
 
@@ -52,20 +51,6 @@ class DemoRun:
     config: Path
     run: shiftlens.Run
     overrides: tuple[str, ...] = QUICK
-
-
-def made_once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """A folder that ``make`` fills, once for all processes of a test session. Nobody may change what is in it."""
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder, done = shared / name, shared / f"{name}-is-made"
-    with FileLock(shared / f"{name}.lock"):
-        if not done.exists():
-            folder.mkdir(exist_ok=True)
-            make(folder)
-            done.touch()
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from madeonce import made_once
 from realdata import digits
 
 from shiftlens.export.manifest import GridFacts, LossFacts, write_manifest
@@ -43,14 +44,16 @@ def modules():
 @pytest.fixture(scope="session")
 def exported(modules, tmp_path_factory):
     """A folder with encoder.onnx, decoder.onnx, classifier.onnx and their manifest. Copy it before changing it."""
+    return made_once(tmp_path_factory, "bundle", lambda folder: write_bundle(folder, *modules))
+
+
+def write_bundle(folder, encoder, decoder, classifier):
     import torch
 
     from shiftlens.export.to_onnx import to_onnx
 
-    folder = tmp_path_factory.mktemp("bundle")
     x, z = torch.from_numpy(digits()[0][:4]), torch.zeros(4, LATENT)
     loss, label = torch.ones(4), torch.arange(4)
-    encoder, decoder, classifier = modules
     to_onnx(encoder, (x, loss, label), ["x", "loss", "label"], ["z"], folder / "encoder.onnx", {"shiftlens.part": "e"})
     to_onnx(decoder, (z, loss, label), ["z", "loss", "label"], ["x"], folder / "decoder.onnx", {})
     to_onnx(classifier, (x,), ["x"], ["logits"], folder / "classifier.onnx", {})
@@ -66,7 +69,6 @@ def exported(modules, tmp_path_factory):
         provenance={"data": "scikit-learn digits"},
         grid=GridFacts(calibrate=False),
     )
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from hostilecases import Case, check
-from tinyanalysis import ink, write_tiny
-
-import shiftlens
+from smallanalysis import vectors
 
 DAMAGES = {
     "empty": b"",
@@ -46,11 +44,10 @@ QUICK = {("settings.yaml", "empty"), ("results.json", "cut"), ("stages/score.jso
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A folder with a finished run and its analysis, made once."""
-    folder = tmp_path_factory.mktemp("finished")
-    shiftlens.run(shiftlens.load_settings(write_tiny(folder)), folder / "run")
-    for name, sample in zip(("one", "other"), ink()[0][[0, -1]], strict=True):
+def finished(finished_analysis, tmp_path_factory):
+    """A folder with a finished run and its analysis, and two samples."""
+    folder = shutil.copytree(finished_analysis, tmp_path_factory.mktemp("finished") / "analysis")
+    for name, sample in zip(("one", "other"), vectors()[0][[0, -1]], strict=True):
         np.save(folder / f"{name}.npy", sample)
     return folder
 

@@ -106,7 +106,11 @@ def accuracy(out):
     return load_run(out).record("score").facts["source"]["accuracy"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+ALIKE = ("subfolder", "pickle", "when it is made", "torch", "named by a method", "named in the settings")
+"""Ways that end where another one does: tried where slow tests run."""
+
+
+@pytest.mark.parametrize("way", [pytest.param(w, marks=pytest.mark.slow if w in ALIKE else ()) for w in WAYS])
 def test_changed_weights_are_noticed_and_used(analysis, tmp_path, way):
     config, file = analysis(way)
     out = tmp_path / "run"

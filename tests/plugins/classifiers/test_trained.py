@@ -53,6 +53,7 @@ def test_series_and_vectors_are_learnt(tmp_path, kind):
     assert accuracy(provided, x[300:], y[300:]) > 0.9
 
 
+@pytest.mark.slow  # as the loop goes on, so does it: tests/core/learning/test_training.py
 def test_training_goes_on_where_it_was_cut_off_and_ends_the_same(tmp_path):
     class CutOffError(Exception):
         pass

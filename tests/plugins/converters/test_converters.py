@@ -80,7 +80,12 @@ def test_cyclegan_starts_as_the_identity_at_every_shape(shape):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("latent-transport", "image"), ("cyclegan", "image"), ("cyclegan", "series")]
+    ("name", "kind"),
+    [
+        ("latent-transport", "image"),
+        pytest.param("cyclegan", "image", marks=pytest.mark.slow),
+        ("cyclegan", "series"),
+    ],
 )
 def test_the_exported_converter_agrees(name, kind, tmp_path):
     data = converterdata.digits(kind)

@@ -18,15 +18,22 @@ def fit(folder, **settings):
     return AdversarialGenerator(made)(generatordata.digits("tabular"), Job(folder, device="cpu"))
 
 
-def test_what_it_makes_is_about_as_varied_as_the_samples_are(tmp_path):
-    diversity = fit(tmp_path).facts["diversity"]
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    """A generator and the folder that it was trained in."""
+    folder = tmp_path_factory.mktemp("gan")
+    return fit(folder), folder
+
+
+def test_what_it_makes_is_about_as_varied_as_the_samples_are(fitted):
+    diversity = fitted[0].facts["diversity"]
     assert 0.5 < diversity["reconstructed"] < 1.2
     assert 0.3 < diversity["drawn"] < 3.0
 
 
-def test_the_moving_average_is_what_is_exported_and_differs_from_the_last_weights(tmp_path):
-    trained = fit(tmp_path)
-    kept = torch.load(tmp_path / CHECKPOINT, weights_only=True)["best"]
+def test_the_moving_average_is_what_is_exported_and_differs_from_the_last_weights(fitted):
+    trained, folder = fitted
+    kept = torch.load(folder / CHECKPOINT, weights_only=True)["best"]
     exported = trained.encoder.network.state_dict()
     assert all(torch.equal(value, kept[f"average.0.{name}"]) for name, value in exported.items())
     assert not all(torch.equal(value, kept[f"encoder.{name}"]) for name, value in exported.items())
