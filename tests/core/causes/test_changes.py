@@ -162,3 +162,21 @@ def test_a_wrong_shift_is_told(samples, broken, says):
     worker.shift = broken
     with pytest.raises(t.FactorFault, match=says):
         active("broken", worker).shift(samples[0], np.zeros(len(samples[0])), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("delta", "moved", "period", "share"),
+    [
+        ([0.1, 0.1], [0.05, 0.05], None, 0.5),  # small units count as large ones do
+        ([2.0, 4.0], [2.0, 2.0], None, (2 * 2 + 2 * 4) / (4 + 16)),
+        ([0.0, 0.0], [1.0, -1.0], None, 1.0),  # nothing was asked for
+        ([np.nan, 2.0], [5.0, 1.0], None, 0.5),
+        ([90.0, 90.0], [45.0 + 360, 45.0 - 360], 360.0, 0.5),  # whole turns do not count
+        ([10.0, 300.0], [5.0, 300.0], 360.0, 0.5),  # of more than half round nothing can be read
+        ([300.0, 200.0], [300.0, 200.0], 360.0, 1.0),  # unless all went as far
+    ],
+)
+def test_the_share_reached_is_the_slope_of_what_was_done_on_what_was_asked(delta, moved, period, share):
+    before = np.array([30.0, 200.0])
+    after = before + np.array(moved)
+    assert t.share_reached(before, after, np.array(delta), period) == pytest.approx(share)

@@ -13,7 +13,7 @@ from smallfactors import logistic
 
 from shiftlens import Factor, Host, InputError, Variant
 from shiftlens.core.causes.changes import ActiveFactor, Change, FactorFault, apply, individual_parts
-from shiftlens.core.causes.discrete import VariantSearch
+from shiftlens.core.causes.discrete import Distances, VariantSearch
 from shiftlens.core.causes.find_causes import find_causes
 from shiftlens.core.causes.plan_file import change_as_values, plan_of_values
 from shiftlens.core.causes.policy import TrialSettings
@@ -220,3 +220,11 @@ def test_a_plan_keeps_the_variant_and_one_that_is_not_there_is_told():
     values["changes"][0]["variant"] = "xyz"
     with pytest.raises(InputError, match="'xyz'"):
         plan_of_values(values, [factor("channel-order")], "plan.yaml")
+
+
+def test_broad_measures_and_signs_count_alike():
+    found = Distances(0.4, {"a": 0.2, "b": 0.8})
+    assert found.all == pytest.approx((0.4 + 0.5) / 2)
+    assert found.seen_by("a") == pytest.approx((0.4 + 0.2) / 2)
+    assert found.seen_by("another") == 0.4
+    assert Distances(0.4, {}).all == pytest.approx(0.2)
