@@ -291,16 +291,27 @@ def remedy(directory: Path, overrides: tuple[str, ...], quiet: bool) -> int:
 @click.option(
     "--source", type=click.Path(path_type=Path), required=True, help="One sample that the classifier gets right."
 )
-@click.option("--target", type=click.Path(path_type=Path), required=True, help="One that it gets wrong.")
+@click.option(
+    "--target",
+    type=click.Path(path_type=Path),
+    help="One that it gets wrong, for the generated grid between both. Without it, the fitted changes are made on the "
+    "source sample: the intervention grid.",
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="What to write: .png, .npz or .json.")
-@click.option("--label", help="The true class of both; taken from the prediction of the source when left out.")
+@click.option("--label", help="The true class; taken from the prediction of the source when left out.")
 @click.option("--features", type=click.IntRange(2, 64), default=5, show_default=True, help="Columns.")
 @click.option("--losses", type=click.IntRange(2, 64), default=5, show_default=True, help="Rows.")
-def grid(bundle: Path, source: Path, target: Path, out: Path, label: str | None, features: int, losses: int) -> None:
-    """A grid for a new pair from an exported bundle, without torch."""
-    from shiftlens.export.grid_command import write_grid
+def grid(
+    bundle: Path, source: Path, target: Path | None, out: Path, label: str | None, features: int, losses: int
+) -> None:
+    """A grid of new samples from an exported bundle, without torch."""
+    from shiftlens.export.grid_command import write_grid, write_intervention
 
-    for path in write_grid(bundle, source, target, out, label, features, losses):
+    if target is None:
+        written = write_intervention(bundle, source, out, label, features, losses)
+    else:
+        written = write_grid(bundle, source, target, out, label, features, losses)
+    for path in written:
         click.echo(path)
 
 

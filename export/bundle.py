@@ -22,7 +22,16 @@ from shiftlens.core.errors import BundleError, InputError, PluginError, near_mis
 from shiftlens.core.files import sha256_of
 from shiftlens.core.grid.calibration import calibrate
 from shiftlens.core.grid.interpolate import LARGEST_SIDE, GridNetworks, GridShape, PairGrid, grid_of_pair
-from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, Manifest, most_cells, read_manifest
+from shiftlens.export.manifest import (
+    CONVERTED,
+    GRID,
+    INTERVENTION,
+    LOG_VARIANCE,
+    MANIFEST,
+    Manifest,
+    most_cells,
+    read_manifest,
+)
 from shiftlens.export.session import Session, Tensor
 
 if TYPE_CHECKING:
@@ -31,6 +40,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("shiftlens")
 
 GRID_TAKES = ("source", "target", "label", "loss", "n_features", "n_losses")
+INTERVENTION_TAKES = ("source", "label", "n_right", "n_down")
 CHUNK = 50  # cells or samples in one call: between 25 and 64 is fastest, and memory stays bounded
 
 
@@ -49,6 +59,26 @@ class GridArrays(NamedTuple):
     requested: FloatArray
     measured: FloatArray
     probabilities: FloatArray
+
+
+class InterventionArrays(NamedTuple):
+    """What intervention.onnx gives, under the same names.
+
+    Attributes:
+        cells: ``(down, right, *sample)``: the sample itself first, with the whole fitted shift last.
+        requested: ``(down,)`` losses asked for.
+        measured: ``(down, right)`` losses.
+        probabilities: ``(down, right, classes)``.
+        right: ``(right,)`` part of the full strength of the changes that go right.
+        down: ``(down, right)`` part of the full strength of those that go down.
+    """
+
+    cells: FloatArray
+    requested: FloatArray
+    measured: FloatArray
+    probabilities: FloatArray
+    right: FloatArray
+    down: FloatArray
 
 
 class Bundle:
@@ -163,6 +193,22 @@ class Bundle:
         return session
 
     @property
+    def interventions(self) -> Session:
+        """The fused intervention grid: see `shiftlens.export.intervention_graph` for what it takes and gives.
+
+        Raises:
+            BundleError: none could be made.
+        """
+        if INTERVENTION not in self.manifest.files:
+            why = self.manifest.why_no_intervention or "it was made by an earlier shiftlens; run the analysis again"
+            raise BundleError(f"the bundle {self.folder} holds no {INTERVENTION}: {why}")
+        session = self._open("intervention", None)
+        takes, gives = ({tensor.name for tensor in side} for side in (session.inputs, session.outputs))
+        if not (takes == set(INTERVENTION_TAKES) and gives >= set(InterventionArrays._fields)):
+            raise self._foreign(session, f"to take {', '.join(INTERVENTION_TAKES)}")
+        return session
+
+    @property
     def providers(self) -> list[str]:
         """What the models run on, e.g. ``["CPUExecutionProvider"]``."""
         return sorted({session.provider for session in (self.encoder, self.decoder)})
@@ -265,6 +311,33 @@ class Bundle:
             joined = np.concatenate([part[name] for part in parts])
             made[name] = joined[0] if single else joined
         return GridArrays(**made)
+
+    def intervention(
+        self, source: npt.ArrayLike, label: int | str | None = None, right: int = 5, down: int = 5
+    ) -> InterventionArrays:
+        """The fitted changes made, forward, on one sample, in one call of intervention.onnx, as a server gives them.
+
+        Args:
+            source: one sample ``(*sample)``.
+            label: its class, as its index or its name; None: what the classifier says.
+            right, down: columns and rows, 2 to 64 each; where no change goes that way, there is one.
+
+        Raises:
+            InputError: a sample of another shape, values that are not finite, an unknown class, or too many steps.
+            BundleError: the bundle holds no intervention.onnx.
+        """
+        session, shape = self.interventions, self.manifest.sample_shape
+        x = np.asarray(source, dtype=np.float32)[None]
+        _check_samples("source", x, shape)
+        if not (2 <= right <= LARGEST_SIDE and 2 <= down <= LARGEST_SIDE):
+            raise InputError(f"a grid has 2 to {LARGEST_SIDE} columns and rows, not {right} and {down}")
+        sides = self.manifest.intervention
+        right, down = (count if sides.get(side) else 1 for side, count in (("right", right), ("down", down)))
+        if right * down > most_cells(shape):
+            raise InputError(f"a grid of samples of shape {shape} has at most {most_cells(shape)} cells: take fewer")
+        label_index = self._labels(label, x)
+        made = session.run(source=x, label=label_index, n_right=np.array([right]), n_down=np.array([down]))
+        return InterventionArrays(**{name: made[name] for name in InterventionArrays._fields})
 
     def _labels(self, label: int | str | Sequence[int | str] | IntArray | None, source: FloatArray) -> IntArray:
         """Class index of each pair ``(pairs,)``."""

@@ -1,23 +1,27 @@
-"""``shiftlens grid``: a grid for a new pair of samples from a bundle. No torch."""
+"""``shiftlens grid``: a grid for a new pair of samples, or of changes made on one, from a bundle. No torch."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shiftlens.core.arrays import AnyArray, FloatArray
+from shiftlens.core.data.scoring import Scores
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import check_regular, whole, write_text
-from shiftlens.core.grid.interpolate import PairGrid
+from shiftlens.core.grid.interpolate import ScoredGrid
+from shiftlens.core.grid.intervention import near
 from shiftlens.core.results.results import Cell
 from shiftlens.export.bundle import Bundle, grid_for_pair
 from shiftlens.export.manifest import Manifest
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 OUTPUTS = (".png", ".json", ".npz")
+SIDES = {"right": "costs nothing or little", "down": "costs accuracy"}
 
 
 def write_grid(
@@ -37,29 +41,86 @@ def write_grid(
     Raises:
         InputError: a file that cannot be read, does not fit the bundle, or an ``out`` of another kind.
     """
-    suffix = out.suffix.lower()
-    if suffix not in OUTPUTS:
-        raise InputError(f"--out {out}: the name must end in one of {', '.join(OUTPUTS)}")
-    for path in (source, target):
-        if out.resolve() == path.resolve():
-            raise InputError(f"--out {out} is the sample itself, which would be lost; give another name")
+    _check_out(out, source, target)
     opened = Bundle.open(bundle)
     pair = [read_sample(path, opened.manifest) for path in (source, target)]
     made = grid_for_pair(opened, pair[0], pair[1], label, features, losses)
+    return _written(out, made, opened.manifest, arrays(made, opened.manifest), {
+        **figures(made, opened.manifest, source), "target": target.name,
+        "loss": [float(made.requested[0, 0]), float(made.requested[-1, -1])],
+    })  # fmt: skip
+
+
+def write_intervention(
+    bundle: Path, source: Path, out: Path, label: str | None, features: int, losses: int
+) -> list[Path]:
+    """Make the fitted changes on one sample and write the cells, as `write_grid` does.
+
+    Raises:
+        InputError: a file that cannot be read, does not fit the bundle, or an ``out`` of another kind.
+        BundleError: the bundle holds no intervention.onnx, with the reason.
+    """
+    _check_out(out, source)
+    opened = Bundle.open(bundle)
+    manifest = opened.manifest
+    sample = read_sample(source, manifest)
+    index = int(opened.predict(sample[None]).argmax()) if label is None else opened.class_index(label)
+    found = opened.intervention(sample, index, features, losses)
+    shape = found.measured.shape
+    wanted = np.broadcast_to(found.requested[:, None], shape).astype(np.float64)
+    flat = found.probabilities.reshape(-1, len(manifest.classes))
+    scores = Scores(
+        found.measured.ravel().astype(np.float64),
+        np.full(len(flat), index),
+        flat.argmax(1),
+        flat.max(1).astype(np.float64),
+    )
+    made = ScoredGrid(
+        found.cells, wanted, scores, np.arange(len(flat)).reshape(shape) == 0, near(found.measured, wanted)
+    )
+    facts = figures(made, manifest, source)
+    for row, line in enumerate(facts["cells"]):
+        for column, cell in enumerate(line):
+            cell |= {"right": float(found.right[column]), "down": float(found.down[row, column])}
+    facts["intervention"] = manifest.intervention
+    axes = {way: f"{words}: {', '.join(manifest.intervention[way]) or 'nothing'}" for way, words in SIDES.items()}
+    values = {**arrays(made, manifest), "right": found.right, "down": found.down}
+    return _written(out, made, manifest, values, facts, axes)
+
+
+def _check_out(out: Path, *samples: Path) -> None:
+    """A name that can be written, and is none of the samples."""
+    if out.suffix.lower() not in OUTPUTS:
+        raise InputError(f"--out {out}: the name must end in one of {', '.join(OUTPUTS)}")
+    for path in samples:
+        if out.resolve() == path.resolve():
+            raise InputError(f"--out {out} is the sample itself, which would be lost; give another name")
+
+
+def _written(
+    out: Path,
+    made: ScoredGrid,
+    manifest: Manifest,
+    values: dict[str, AnyArray],
+    facts: dict[str, Any],
+    axes: dict[str, str] | None = None,
+) -> list[Path]:
+    """The files that ``out`` asks for."""
+    suffix = out.suffix.lower()
     if suffix == ".npz":
         with whole(out) as temporary:
-            np.savez_compressed(temporary, allow_pickle=False, **arrays(made, opened.manifest))
+            np.savez_compressed(temporary, allow_pickle=False, **values)
         return [out]
-    facts = out.with_suffix(".json")
-    write_text(facts, json.dumps(figures(made, opened.manifest, source, target), indent=2) + "\n")
+    told = out.with_suffix(".json")
+    write_text(told, json.dumps(facts, indent=2) + "\n")
     if suffix == ".json":
-        return [facts]
-    from shiftlens.export.sheet import draw
+        return [told]
+    from shiftlens.export.sheet import drawn_of, sheet
 
-    image = draw(made, opened.manifest)
+    image = sheet(replace(drawn_of(made, manifest), **(axes or {})))
     with whole(out) as temporary:
         image.save(temporary, format="PNG")
-    return [out, facts]
+    return [out, told]
 
 
 def read_sample(path: Path, manifest: Manifest) -> FloatArray:
@@ -125,7 +186,7 @@ def _from_array(path: Path, stored: AnyArray, manifest: Manifest) -> FloatArray:
     return np.ascontiguousarray(x)
 
 
-def arrays(grid: PairGrid, manifest: Manifest) -> dict[str, AnyArray]:
+def arrays(grid: ScoredGrid, manifest: Manifest) -> dict[str, AnyArray]:
     """Cells ``(losses, features, *sample)`` and the figures of each, ``(losses, features)``."""
     shape = grid.requested.shape
     return {
@@ -139,13 +200,13 @@ def arrays(grid: PairGrid, manifest: Manifest) -> dict[str, AnyArray]:
     }
 
 
-def cells_of(grid: PairGrid, manifest: Manifest) -> list[list[Cell]]:
+def cells_of(grid: ScoredGrid, manifest: Manifest) -> list[list[Cell]]:
     """The figures of each cell, by row, as results.json holds them."""
     rows, columns = grid.requested.shape
     return [[_cell(grid, manifest, row, column) for column in range(columns)] for row in range(rows)]
 
 
-def _cell(grid: PairGrid, manifest: Manifest, row: int, column: int) -> Cell:
+def _cell(grid: ScoredGrid, manifest: Manifest, row: int, column: int) -> Cell:
     here = row * grid.requested.shape[1] + column
     prediction = int(grid.scores.prediction[here])
     return Cell(
@@ -159,19 +220,17 @@ def _cell(grid: PairGrid, manifest: Manifest, row: int, column: int) -> Cell:
     )
 
 
-def figures(grid: PairGrid, manifest: Manifest, source: Path, target: Path) -> dict[str, Any]:
-    """What the .json holds: the pair, its label and losses, and every cell."""
+def figures(grid: ScoredGrid, manifest: Manifest, source: Path) -> dict[str, Any]:
+    """What the .json of every grid holds: the sample, its label, and every cell."""
     losses, features = grid.requested.shape
     return {
         "schema": 1,
         "shiftlens": manifest.shiftlens,
         "name": manifest.name,
         "source": source.name,
-        "target": target.name,
         "label": manifest.classes[int(grid.scores.label[0])],
         "loss_name": manifest.loss.name,
         "loss_unit": manifest.loss.unit,
-        "loss": [float(grid.requested[0, 0]), float(grid.requested[-1, -1])],
         "grid": {"features": features, "losses": losses},
         "cells": [[cell.model_dump(mode="json") for cell in row] for row in cells_of(grid, manifest)],
     }

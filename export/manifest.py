@@ -22,11 +22,14 @@ FORMAT = 2
 VERSION = metadata.version("shiftlens")
 MANIFEST = "manifest.json"
 GRID = "grid.onnx"
+INTERVENTION = "intervention.onnx"
 CONVERTED = "converted"  # the converter's output: one graph cannot call both its input and its output x
 LOG_VARIANCE = "log_variance"  # of z: the second output of an encoder that gives a distribution
-MODELS = ("classifier", "encoder", "decoder", "converter", "grid")
+MODELS = ("classifier", "encoder", "decoder", "converter", "grid", "intervention")
 REQUIRED = ("encoder", "decoder")
-NEED_CLASSIFIER = ("classifier", "grid")
+NEED_CLASSIFIER = ("classifier", "grid", "intervention")
+WITH_OWN_BATCH = ("grid", "intervention")
+"""Models whose calls hold many cells already: servers do not batch them, and their bound stands inside."""
 KINDS_OF_SAMPLE = ("image", "series", "tabular")
 
 MOST_VALUES = 2**23  # values of the cells of one call of grid.onnx: 32 MB, and some tens of that inside the networks
@@ -51,6 +54,16 @@ MEANING = {
     "requested": "loss asked for in each cell, interpolated on the straight line",
     "measured": "loss that the classifier has on each cell",
     "probabilities": "the classifier's probability of each class",
+}
+OF_INTERVENTION = {
+    "source": "the sample that is changed",
+    "label": "its class, as an index into classes",
+    "n_right": "columns: even parts of the changes that are named under intervention.right; 1 where there are none",
+    "n_down": "rows: the changes named under intervention.down, at strengths chosen by loss; 1 where there are none",
+    "cells": "the sample changed: itself in the upper left, with the whole fitted shift in the lower right",
+    "requested": "loss asked for in each row, even steps of log(loss + 0.05)",
+    "right": "part of the full strength of the changes to the right, of each column",
+    "down": "part of the full strength of the changes downwards, of each cell",
 }
 GRID_LOSS = "losses of source and target; a negative value is measured by the classifier instead"
 
@@ -88,7 +101,9 @@ class Manifest:
         precision: of the classifier: ``{"classifier": "float32"}``, or of int8 the accuracies before and after.
         normalisation: what samples are like, and what is done to them inside classifier.onnx.
         accuracy, fidelity: of the run; None where they are not known yet.
-        limits: steps along an axis and cells in one call of grid.onnx.
+        limits: steps along an axis and cells in one call of grid.onnx or intervention.onnx.
+        intervention: the factors that intervention.onnx changes along the columns (``right``) and the rows (``down``).
+        why_no_intervention: why there is no intervention.onnx.
         licence: where the licence of the models stands.
         files: sha256 of each model, by file name.
         models: opset, inputs and outputs of each model, by file name.
@@ -114,6 +129,8 @@ class Manifest:
     accuracy: dict[str, float | None] | None = None
     fidelity: dict[str, Any] | None = None
     limits: dict[str, Any] = field(default_factory=dict)
+    intervention: dict[str, Any] = field(default_factory=dict)
+    why_no_intervention: str = ""
     licence: str = LICENCE
     versions: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -280,10 +297,13 @@ MUST_BE: dict[str, tuple[str, Callable[[Any], bool]]] = {
 }
 MAY_BE: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "why_no_classifier": ("text", lambda v: isinstance(v, str)),
+    "why_no_intervention": ("text", lambda v: isinstance(v, str)),
     "licence": ("text", lambda v: isinstance(v, str)),
     "accuracy": ("a mapping or null", lambda v: v is None or isinstance(v, dict)),
     "fidelity": ("a mapping or null", lambda v: v is None or isinstance(v, dict)),
-    **dict.fromkeys(("precision", "normalisation", "limits", "versions", "provenance"), ("a mapping", _is_mapping)),
+    **dict.fromkeys(
+        ("precision", "normalisation", "limits", "intervention", "versions", "provenance"), ("a mapping", _is_mapping)
+    ),
 }
 
 
@@ -324,10 +344,18 @@ def _told(model: str, tensor: str, manifest: Manifest, entry: bool) -> dict[str,
         "n_losses": manifest.limits.get("steps"),
         "probabilities": [0.0, 1.0],
     }
+    if model == "intervention":
+        steps = {"n_right": "right", "n_down": "down"}
+        ranges |= {
+            name: ranges["n_losses"] if manifest.intervention.get(side) else [1, 1] for name, side in steps.items()
+        }
+        ranges["right"] = [0.0, 1.0]
     if model == "classifier":  # a classifier that was brought along has names of its own
         if entry:
             return {"range": samples, "meaning": MEANING["x"]}
         output = str(manifest.classifier_output)
         return {"range": ranges.get(output), "meaning": f"{output} of each class, in the order of classes"}
     meaning = GRID_LOSS if (model, tensor) == ("grid", "loss") else MEANING.get(tensor, tensor)
+    if model == "intervention":
+        meaning = OF_INTERVENTION.get(tensor, meaning)
     return {"range": ranges.get(tensor), "meaning": meaning}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from shiftlens.core.arrays import BoolArray, FloatArray, Floats, Pixels
-from shiftlens.core.grid.interpolate import PairGrid
+from shiftlens.core.grid.interpolate import PairGrid, ScoredGrid
 from shiftlens.export.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -51,18 +51,20 @@ class Drawn:
 
 def draw(grid: PairGrid, manifest: Manifest) -> Image:
     """The sheet of a generated grid: columns are feature steps, rows loss steps."""
-    classes = [manifest.classes[int(k)] for k in grid.scores.prediction]
+    return sheet(drawn_of(grid, manifest))
+
+
+def drawn_of(grid: ScoredGrid, manifest: Manifest) -> Drawn:
+    """A grid as it is drawn, with the axes of a generated one."""
     scores = grid.scores
-    return sheet(
-        Drawn(
-            grid.cells,
-            manifest.kind,
-            scores.loss,
-            classes,
-            scores.prediction != scores.label,
-            grid.real.ravel(),
-            down=f"loss ({manifest.loss.name}): costs accuracy",
-        )
+    return Drawn(
+        grid.cells,
+        manifest.kind,
+        scores.loss,
+        [manifest.classes[int(k)] for k in scores.prediction],
+        scores.prediction != scores.label,
+        grid.real.ravel(),
+        down=f"loss ({manifest.loss.name}): costs accuracy",
     )
 
 

@@ -23,6 +23,7 @@ from shiftlens.core.job import Progress, silent
 from shiftlens.core.run.context import DOMAINS, Context
 from shiftlens.core.run.directory import Run
 from shiftlens.core.run.pipeline import NAMES
+from shiftlens.core.run.stages.export import fused_intervention
 
 CALIBRATION_SAMPLES = 256
 MOST_ACCURACY_LOST = 0.01
@@ -131,6 +132,7 @@ def _mended(context: Context, bundle: Path, name: str) -> None:
         )
     shutil.copyfile(context.run.path / files[name], bundle / "classifier.onnx")
     recomposed(bundle, *_example(context))
+    fused_intervention(context, bundle)
 
 
 def _makes(context: Context, remedy: str) -> str:
@@ -181,6 +183,7 @@ def _quantised(context: Context, bundle: Path, most_lost: float, progress: Progr
     before = accuracy()
     quantise(bundle / "classifier.onnx", (x for _, x in batches(spread)))
     recomposed(bundle, *_example(context))
+    fused_intervention(context, bundle)
     after = accuracy()
     if before - after > most_lost:
         raise ExportError(

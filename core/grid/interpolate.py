@@ -119,17 +119,15 @@ class GridNetworks:
 
 
 @dataclass(frozen=True)
-class PairGrid:
-    """The grid of one pair.
+class ScoredGrid:
+    """Cells and what the classifier says of them.
 
     Attributes:
-        cells: ``(losses, features, *sample)`` float32, the real samples in their corners.
-        requested: ``(losses, features)`` loss asked for.
-        scores: of every cell in reading order, ``(losses * features,)``.
-        real: ``(losses, features)`` True in the two corners.
-        reached: ``(losses, features)`` False where the loss axis cannot reach the requested loss.
-        z: ``(2, latent)`` latents of the two samples.
-        given_back: ``(2, *sample)`` the two samples, encoded and decoded at their own losses.
+        cells: ``(rows, columns, *sample)`` float32.
+        requested: ``(rows, columns)`` loss asked for.
+        scores: of every cell in reading order, ``(rows * columns,)``.
+        real: ``(rows, columns)`` True where a cell is a real sample.
+        reached: ``(rows, columns)`` False where the cell's loss is far from what was asked for.
     """
 
     cells: FloatArray
@@ -137,13 +135,24 @@ class PairGrid:
     scores: Scores
     real: BoolArray
     reached: BoolArray
-    z: FloatArray
-    given_back: FloatArray
 
     @property
     def measured(self) -> Floats:
-        """``(losses, features)`` loss measured on each cell."""
+        """``(rows, columns)`` loss measured on each cell."""
         return self.scores.loss.reshape(self.requested.shape)
+
+
+@dataclass(frozen=True)
+class PairGrid(ScoredGrid):
+    """The grid of one pair: rows are losses, columns features, the real samples in their corners.
+
+    Attributes:
+        z: ``(2, latent)`` latents of the two samples.
+        given_back: ``(2, *sample)`` the two samples, encoded and decoded at their own losses.
+    """
+
+    z: FloatArray
+    given_back: FloatArray
 
 
 def grid_of_pair(

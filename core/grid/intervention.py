@@ -12,9 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from shiftlens.core.arrays import FloatArray, Floats, IntArray
+from shiftlens.core.arrays import BoolArray, FloatArray, Floats, IntArray, Reals
 from shiftlens.core.causes.changes import Change, Plan
 from shiftlens.core.causes.outcomes import Rig
 from shiftlens.core.data.scoring import Scores, join
@@ -24,6 +23,8 @@ STRENGTHS = np.linspace(0.0, 1.5, 25)
 WHOLE = 16
 NEAR = 0.3
 """A cell whose measured loss misses the requested one by more than this, in log(loss + 0.05), did not reach it."""
+ALIKE = 5
+"""Digits of log(loss + 0.05) in which two strengths must differ to be told apart: else the weaker one is taken."""
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite
 
 
@@ -69,10 +70,15 @@ class InterventionGrid:
         return found
 
     @property
-    def reached(self) -> npt.NDArray[np.bool_]:
+    def reached(self) -> BoolArray:
         """``(rows, columns)`` whether the measured loss is near the requested one."""
-        missed: npt.NDArray[np.bool_] = np.abs(log_loss(self.measured) - log_loss(self.requested)[:, None]) <= NEAR
-        return missed
+        return near(self.measured, self.requested[:, None])
+
+
+def near(measured: Reals, requested: Reals) -> BoolArray:
+    """Whether measured losses are what was requested, within `NEAR`; both of one shape, or broadcast to one."""
+    found: BoolArray = np.abs(log_loss(np.asarray(measured)) - log_loss(np.asarray(requested))) <= NEAR
+    return found
 
 
 def intervention_grid(rig: Rig, plan: Plan, sides: Sides, columns: int, rows: int) -> InterventionGrid:
@@ -112,7 +118,7 @@ def rising_choice(loss: Floats, requested: Floats) -> IntArray:
     ``loss`` ``(k,)`` was measured at rising strengths, the first of them none, which the first row keeps. The choice
     with the smallest sum of squared misses of log(loss + 0.05), found by dynamic programming.
     """
-    missed = (log_loss(requested)[:, None] - log_loss(loss)[None]) ** 2  # (rows, k)
+    missed = (log_loss(requested)[:, None] - np.round(log_loss(loss), ALIKE)[None]) ** 2  # (rows, k)
     missed[0, 1:] = np.inf
     best = missed.copy()
     came = np.zeros(missed.shape, dtype=np.int64)

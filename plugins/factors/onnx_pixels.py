@@ -14,6 +14,7 @@ import numpy as np
 from shiftlens.core.host.kinds import OnnxOperation
 from shiftlens.export import traced as tr
 from shiftlens.export.traced import Array
+from shiftlens.plugins.factors import pixels
 
 Measure = Callable[[Array], Array]
 Shift = Callable[[Array, Array], Array]
@@ -150,7 +151,7 @@ def strength_reaching(
             part = tr.where(usable, tr.clip(part, 0.03, 0.97), 0.5)
             tried = near + part * (far - near)
             miss = measured(tried) - goal
-        better = tr.absolute(miss) < best_miss
+        better = tr.absolute(miss) < best_miss * pixels.CLEARLY
         best, best_miss = tr.where(better, tried, best), tr.where(better, tr.absolute(miss), best_miss)
         if evaluation == 0:
             continue

@@ -23,6 +23,8 @@ Mask = BoolArray
 GREY = 0.02  # mean chroma below which an image counts as grey
 FIGURES = 0.6  # share of samples on a plain ground from which a set counts as figures
 MEDIAN_TO_SD = 1.4826  # of a normal distribution
+CLEARLY = 1 - 1e-5
+"""Part of a miss below which another is smaller: on a plateau, rounding must not choose between strengths."""
 MOST_NOISE = 0.5  # the strongest noise added to images, as a share of the full range
 PHOTOGRAPHS = 0.4  # share below which it counts as photographs, and the few plain ones as photographs too
 
@@ -209,7 +211,7 @@ def strength_reaching(
     best, best_miss = near.copy(), np.abs(near_miss)
 
     def keep(strength: Floats, miss: Floats) -> None:
-        better = np.abs(miss) < best_miss  # False for NaN
+        better = np.abs(miss) < best_miss * CLEARLY  # False for NaN
         best[better], best_miss[better] = strength[better], np.abs(miss)[better]
 
     keep(far, far_miss)

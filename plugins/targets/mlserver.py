@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from shiftlens.core.files import write_text
-from shiftlens.export.manifest import Manifest
+from shiftlens.export.manifest import WITH_OWN_BATCH, Manifest
 from shiftlens.plugins.targets.layout import ServerSettings, copy_files, copy_papers, served, write_rendered
 
 TYPES = {
@@ -57,7 +57,7 @@ class MLServer:
 def _model(manifest: Manifest, name: str, settings: Settings) -> dict[str, Any]:
     """model-settings.json of one model."""
     limits = {"threads": settings.threads}
-    if name != "grid":  # the grid's own bound stands inside its graph
+    if name not in WITH_OWN_BATCH:  # the bound of the others stands inside their graphs
         limits["max_batch"] = settings.max_batch
     described = manifest.models[f"{name}.onnx"]
     return {

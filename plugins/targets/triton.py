@@ -1,7 +1,7 @@
 """Target ``triton``: a model repository, for Triton's onnxruntime backend or for its Python backend.
 
 With ``backend: python`` each model has a ``model.py`` that calls ONNX Runtime; Triton's Python needs numpy and
-onnxruntime then. The grid's calls hold many cells already and are not batched by the server; the other models are.
+onnxruntime then. Calls of the two grids hold many cells already and are not batched by the server; the others are.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from shiftlens.export.manifest import Manifest
+from shiftlens.export.manifest import WITH_OWN_BATCH, Manifest
 from shiftlens.plugins.targets.layout import ServerSettings, copy_files, copy_papers, served, write_rendered
 
 TYPES = {
@@ -69,7 +69,7 @@ class Triton:
                 out / REPOSITORY / name / "config.pbtxt",
                 name=name,
                 settings=settings,
-                batched=name != "grid",
+                batched=name not in WITH_OWN_BATCH,
                 inputs=_tensors(manifest, file, "inputs"),
                 outputs=_tensors(manifest, file, "outputs"),
             )
@@ -86,7 +86,7 @@ def _tensors(manifest: Manifest, file: str, side: str) -> list[dict[str, Any]]:
     tensors = []
     for tensor in manifest.models[file][side]:
         shape = [size if isinstance(size, int) else -1 for size in tensor["shape"]]
-        dims = shape if file == "grid.onnx" else shape[1:]
+        dims = shape if file.removesuffix(".onnx") in WITH_OWN_BATCH else shape[1:]
         optional = (file, tensor["name"]) == ("grid.onnx", "loss")
         tensors.append(
             {"name": tensor["name"], "type": TYPES[tensor["type"]], "dims": dims or [1], "scalar": not dims,

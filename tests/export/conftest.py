@@ -77,3 +77,26 @@ def pair():
     x, y = digits()
     first, second = x[np.flatnonzero(y == 7)[:2]]
     return first, (second * 0.3).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def interventions(exported, tmp_path_factory):
+    """The same bundle with an intervention grid: brighter to the right, of less contrast downwards."""
+    import shutil
+
+    from shiftlens import Factor, Host
+    from shiftlens.core.causes.changes import ActiveFactor, Change
+    from shiftlens.core.grid.intervention import Sides
+    from shiftlens.export.bundle import Bundle
+    from shiftlens.export.intervention_graph import add_intervention
+
+    plan = []
+    for name, offset in (("brightness", 0.06), ("contrast", -0.2)):
+        component = Host().find(Factor, name)
+        plan.append(Change(ActiveFactor(name, component, component.build(component.settings())), offset))
+    folder = tmp_path_factory.mktemp("interventions") / "bundle"
+    shutil.copytree(exported, folder)
+    x, y = digits()
+    sides = Sides(("brightness",), ("contrast",))
+    add_intervention(Bundle.open(folder), tuple(plan), sides, x[:2], y[:2].tolist(), 0)
+    return folder

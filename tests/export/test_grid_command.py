@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from shiftlens.core.errors import InputError
+from shiftlens.core.errors import BundleError, InputError
 from shiftlens.export.bundle import Bundle, grid_for_pair
-from shiftlens.export.grid_command import write_grid
+from shiftlens.export.grid_command import write_grid, write_intervention
 from shiftlens.export.sheet import draw
 
 
@@ -122,3 +122,29 @@ def test_pictures_are_read_as_the_reader_of_folders_does(tmp_path):
     np.testing.assert_array_equal(x[:, :, 2:], 1.0)
     Image.fromarray(np.full((4, 4), 128 * 256, np.uint16)).save(tmp_path / "deep.png")
     np.testing.assert_allclose(read_sample(tmp_path / "deep.png", manifest), 128 / 255, atol=1e-6)
+
+
+def test_one_sample_is_enough_for_the_intervention_grid(interventions, files, tmp_path):
+    source = files / "source.npy"
+    written = write_intervention(interventions, source, tmp_path / "g.png", None, 4, 3)
+    assert written == [tmp_path / "g.png", tmp_path / "g.json"]
+    told = json.loads(written[1].read_text())
+    assert told["intervention"] == {"right": ["brightness"], "down": ["contrast"]}
+    assert told["label"] == "7"
+    assert [len(row) for row in told["cells"]] == [4, 4, 4]
+    corner = told["cells"][-1][-1]
+    assert (corner["right"], corner["down"], corner["real"]) == (1.0, 1.0, False)
+    assert told["cells"][0][0]["real"]
+    assert corner["measured"] > told["cells"][0][0]["measured"]
+    write_intervention(interventions, source, tmp_path / "g.npz", "7", 4, 3)
+    values = dict(np.load(tmp_path / "g.npz", allow_pickle=False))
+    assert values["cells"].shape == (3, 4, 1, 8, 8)
+    np.testing.assert_array_equal(values["cells"][0, 0], np.load(source))
+    np.testing.assert_allclose(values["measured"][-1, -1], corner["measured"], rtol=1e-5)
+
+
+def test_a_bundle_without_the_intervention_grid_says_why(exported, files, tmp_path):
+    with pytest.raises(BundleError, match=r"holds no intervention\.onnx"):
+        write_intervention(exported, files / "source.npy", tmp_path / "g.png", None, 4, 3)
+    with pytest.raises(InputError, match="is the sample itself"):
+        write_intervention(exported, files / "source.png", files / "source.png", None, 4, 3)

@@ -62,6 +62,24 @@ def test_the_grid_equals_ours(server, ask, bundle, pairs, protocol):
 
 
 @each_protocol
+def test_the_intervention_grid_equals_ours(server, ask, bundle, pairs, protocol):
+    source, _, label = pairs
+    sides = bundle.manifest.intervention
+    steps = {"n_right": np.array([4 if sides["right"] else 1]), "n_down": np.array([3 if sides["down"] else 1])}
+    requests = {f"s{i}": {"source": source[i : i + 1], "label": label[i : i + 1], **steps} for i in range(3)}
+    for i, answer in enumerate(ask(server, protocol, "intervention", requests).values()):
+        expected = bundle.intervention(source[i], int(label[i]), 4, 3)
+        for output, values in expected._asdict().items():
+            np.testing.assert_allclose(answer[output], values, atol=1e-5, err_msg=output)
+        assert (answer["measured"][-1] > answer["measured"][0]).all(), "down costs accuracy"
+    broken = {"nan": {**requests["s0"], "source": np.full_like(source[:1], np.nan)}}
+    broken["many"] = {**requests["s0"], "n_down": np.array([100])}
+    answers = ask(server, protocol, "intervention", broken)
+    assert "not finite" in answers["nan"]
+    assert "n_down must be 2 to 64" in answers["many"]
+
+
+@each_protocol
 def test_the_parts_equal_ours(server, ask, bundle, pairs, protocol):
     source, _, label = pairs
     loss = np.array([0.1, 1.0, 3.0], np.float32)
@@ -149,7 +167,7 @@ def test_every_configuration_is_one_by_tritons_own_schema(demo_run, tmp_path, op
     done = subprocess.run([python, ASK, "config", *files], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     read = {model["name"]: model for model in map(json.loads, done.stdout.splitlines())}
-    assert sorted(read) == ["classifier", "decoder", "encoder", "grid"]
+    assert sorted(read) == ["classifier", "decoder", "encoder", "grid", "intervention"]
     classifier, group = read["classifier"], read["classifier"]["instance_group"][0]
     if "device=gpu" in options:
         assert (group["kind"], group["count"], group["gpus"]) == ("KIND_GPU", 2, [0, 1])
@@ -161,3 +179,4 @@ def test_every_configuration_is_one_by_tritons_own_schema(demo_run, tmp_path, op
     assert classifier["backend"] == ("python" if "python" in options else "onnxruntime")
     assert read["encoder"]["input"][1]["reshape"] == {}
     assert read["grid"].get("max_batch_size", 0) == 0
+    assert read["intervention"].get("max_batch_size", 0) == 0

@@ -11,20 +11,23 @@ import numpy as np
 
 import shiftlens
 from shiftlens.core.errors import ExportError
+from shiftlens.core.grid.intervention import sides_of
 from shiftlens.core.host.kinds import Loss
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
+from shiftlens.core.run.stages.trial import fitted_plan
 from shiftlens.core.run.versions import versions
 
 logger = logging.getLogger("shiftlens")
 
 EXAMPLES = 8  # real samples that an export is traced with
 BATCHES = (1, 2, 7, 64)
+PROVEN = 3  # source samples whose intervention grids are held against those made in Python
 
 
 def work(context: Context) -> Outcome:
     import torch
 
-    from shiftlens.export.manifest import CONVERTED, GRID, LOG_VARIANCE, MANIFEST, write_manifest
+    from shiftlens.export.manifest import CONVERTED, GRID, INTERVENTION, LOG_VARIANCE, MANIFEST, write_manifest
     from shiftlens.export.parity import check_parity
     from shiftlens.export.to_onnx import on_numpy, to_onnx
 
@@ -53,7 +56,7 @@ def work(context: Context) -> Outcome:
     ]
     if context.settings.converter is not None:
         parts.append(("converter", *_converter(context), [CONVERTED]))
-    for name in (GRID, "converter.onnx"):  # of an earlier export, made of other models
+    for name in (GRID, INTERVENTION, "converter.onnx"):  # of an earlier export, made of other models
         (folder / name).unlink(missing_ok=True)
     for number, (name, module, inputs, given) in enumerate(parts):
         path = folder / f"{name}.onnx"
@@ -67,7 +70,7 @@ def work(context: Context) -> Outcome:
     write_manifest(folder, **_described(context, trained.latent))
     outputs = [f"bundle/{name}" for name in (*(f"{part[0]}.onnx" for part in parts), MANIFEST)]
     if context.facts("classifier")["exported"]:
-        outputs += _fused_grid(context, folder)
+        outputs += [*_fused_grid(context, folder), *fused_intervention(context, folder)]
     return Outcome(outputs, {"parity": parity, "latent": trained.latent})
 
 
@@ -97,6 +100,28 @@ def _fused_grid(context: Context, folder: Path) -> list[str]:
         logger.warning("the bundle has no %s: %s", GRID, error)
         return []
     return [f"bundle/{GRID}"]
+
+
+def fused_intervention(context: Context, folder: Path) -> list[str]:
+    """intervention.onnx of a bundle: the plan's changes and its classifier as one graph; or why there is none."""
+    from shiftlens.export.bundle import Bundle
+    from shiftlens.export.intervention_graph import add_intervention
+    from shiftlens.export.manifest import INTERVENTION, read_manifest, renewed
+
+    plan, verdicts = fitted_plan(context)
+    known = context.evaluated()
+    rows = known[np.linspace(0, len(known) - 1, PROVEN).astype(np.int64)]
+    samples, labels = context.domain("source").batch(rows), context.generator_labels("source")[rows]
+    (folder / INTERVENTION).unlink(missing_ok=True)
+    try:
+        renewed(folder, read_manifest(folder))
+        bundle = Bundle.open(folder, context.general.device)
+        add_intervention(bundle, plan, sides_of(plan, verdicts), samples, labels.tolist(), context.general.seed)
+    except ExportError as error:
+        logger.info("the bundle has no %s: %s", INTERVENTION, error)
+        renewed(folder, read_manifest(folder), why_no_intervention=str(error), intervention={})
+        return []
+    return [f"bundle/{INTERVENTION}"]
 
 
 def _metadata(context: Context) -> dict[str, str]:
@@ -158,8 +183,18 @@ def outside(context: Context) -> Any:
 
 STAGE = Stage(
     "export",
-    settings=("classifier", "converter", "loss", "name", "grid.interpolation", "grid.calibrate", "device"),
-    after=("data", "classifier", "score", "generator", "converter"),
+    settings=(
+        "classifier",
+        "converter",
+        "loss",
+        "name",
+        "grid.interpolation",
+        "grid.calibrate",
+        "device",
+        "factors",
+        "seed",
+    ),
+    after=("data", "classifier", "score", "trial", "generator", "converter"),
     work=work,
     outside=outside,
 )

@@ -34,6 +34,7 @@ def made(name: str, number: int):
     return worker, x, float(np.nanstd(worker.measure(x))), sessions, form.tolerance, factor.period
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", WITH_FORM, ids=lambda factor: factor.name)
 @settings(deadline=None, max_examples=15, derandomize=True)
 @given(number=st.integers(0, 7), row=st.integers(0, 39), strength=st.floats(-4, 4, width=32))
