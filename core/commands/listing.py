@@ -13,7 +13,7 @@ from shiftlens.core.config.settings import name_key
 from shiftlens.core.errors import PluginError, near_miss
 from shiftlens.core.host.descriptions import plural
 from shiftlens.core.host.host import Host, Offer, Plugin
-from shiftlens.core.host.kinds import KINDS, Reader
+from shiftlens.core.host.kinds import KINDS, Factor, Reader
 
 
 def listing_plain(host: Host) -> list[dict[str, Any]]:
@@ -110,6 +110,9 @@ def component_text(host: Host, name: str) -> str:
         lines = [f"{component.name} - {component.kind}, from {offer.origin}", f"  {component.summary}"]
         if component.reference:
             lines.append(f"  source: {component.reference}")
+        if isinstance(component, Factor):
+            form = f"none: {component.why_no_onnx}" if component.why_no_onnx else "none"
+            lines.append(f"  ONNX form: {'yes' if component.onnx else form}")
         if clash := _clash(host, offer):
             lines.append(f"  CLASH: also offered by {clash}; neither can be used until one is blocked")
         fields = component.settings.model_fields

@@ -171,9 +171,9 @@ def _shifted(change: Change, x: FloatArray, delta: Floats, seed: int) -> FloatAr
         rng = np.random.default_rng([seed, 7, *change.name.encode()])
         return change.factor.shift(x[rows], delta[rows], rng)
 
-    twice = change.factor.shift(
-        np.repeat(x[:1], 2, axis=0), np.repeat(delta[:1], 2), np.random.default_rng([seed, 7, *change.name.encode()])
-    )
+    most = int(np.abs(delta).argmax())  # a weak change may come to nothing, and not show its random numbers
+    rng = np.random.default_rng([seed, 7, *change.name.encode()])
+    twice = change.factor.shift(np.repeat(x[[most]], 2, axis=0), np.repeat(delta[[most]], 2), rng)
     if np.array_equal(twice[0], twice[1]):
         return made(slice(None))
     return np.concatenate([made(slice(i, i + 1)) for i in range(len(x))])

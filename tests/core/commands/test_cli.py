@@ -34,6 +34,8 @@ def test_plugins_show_prints_the_settings(capsys):
     out = told(capsys, "plugins", "show", "autoencoder").out
     assert "latent" in out
     assert "loss_axis" in out
+    assert "ONNX form: none: no ONNX operator writes JPEG files" in told(capsys, "plugins", "show", "jpeg").out
+    assert "ONNX form: yes" in told(capsys, "plugins", "show", "hue").out
     shown = json.loads(told(capsys, "plugins", "show", "autoencoder", "--json").out)
     assert "latent" in shown[0]["settings"]
     assert 'did you mean "autoencoder"?' in told(capsys, "plugins", "show", "autoencodr", code=2).err

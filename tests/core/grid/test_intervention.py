@@ -87,6 +87,19 @@ def test_more_of_a_noise_is_more_of_the_same_noise(scene):
     assert made[2] - x[0] == pytest.approx(2 * (made[1] - x[0]), abs=1e-5)
 
 
+def test_a_noise_that_begins_late_is_the_same_noise_all_the_same(scene):
+    class Late(Grain):
+        """None below a fifth: what is too weak to be measured is not made."""
+
+        def shift(self, x, delta, rng):
+            return super().shift(x, np.where(delta < 0.2, 0, delta), rng)
+
+    x = scene[0]
+    late = (Change(active("late", Late()), 1.0),)
+    made = grids.changed(late, np.repeat(x[:1], 3, axis=0), {"late": np.array([0.1, 0.5, 1.0])}, 0)
+    assert made[2] - x[0] == pytest.approx(2 * (made[1] - x[0]), abs=1e-5)
+
+
 def test_the_choice_never_goes_back_even_where_the_loss_does():
     falls_again = np.array([0.0, 0.5, 2.0, 0.6, 0.1, 0.4])
     assert grids.rising_choice(falls_again, np.array([0.0, 0.5, 2.0])).tolist() == [0, 1, 2]
