@@ -37,7 +37,7 @@ class OnnxModel(MLModel):
         """The outputs of one request; the work is done in a thread, so that the server goes on answering."""
         feed = self._feed(payload)
         results = await asyncio.to_thread(self._run, feed)
-        outputs = [NumpyCodec.encode_output(name, values) for name, values in zip(self.given, results, strict=True)]
+        outputs = [_encoded(name, values) for name, values in zip(self.given, results, strict=True)]
         return InferenceResponse(model_name=self.name, model_version=self.version, outputs=outputs)
 
     def _feed(self, payload):
@@ -65,3 +65,10 @@ class OnnxModel(MLModel):
             return self.session.run(self.given, feed)
         except Exception as error:  # ONNX Runtime's exceptions share no base of their own
             raise InferenceError(str(error)) from None
+
+
+def _encoded(name, values):
+    """An output of the shape that it has: MLServer makes columns of vectors."""
+    output = NumpyCodec.encode_output(name, values)
+    output.shape = list(values.shape)
+    return output
