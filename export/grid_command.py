@@ -103,7 +103,7 @@ def _written(
     manifest: Manifest,
     values: dict[str, AnyArray],
     facts: dict[str, Any],
-    axes: dict[str, str] | None = None,
+    axes: dict[str, Any] | None = None,
 ) -> list[Path]:
     """The files that ``out`` asks for."""
     suffix = out.suffix.lower()
