@@ -19,7 +19,7 @@ cell the loss ``measured (n_down, n_right)`` and ``probabilities (n_down, n_righ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,8 +133,8 @@ def add_intervention(
 def _made(change: Change, sides: Sides, sample_shape: tuple[int, ...], seed: int) -> Made:
     chance = np.random.default_rng([seed, 7, *change.name.encode()])  # as the run's own grids draw
     operation = Operation.of(change.name, change.factor.onnx(sample_shape, chance))
-    u = typical(change)
-    fixed = change.offset + change.spread * (u + change.skew * (u * u - 1))
+    level = replace(change, slope=0.0)  # what depends on the measure is added in the graph
+    fixed = float(level.deltas(np.zeros((1, *sample_shape), np.float32), np.array([typical(change)]))[0])
     return Made(change, operation, fixed, change.name in sides.right)
 
 

@@ -104,7 +104,7 @@ class ActiveFactor:
             raise ExportError(f"{self.name} has no ONNX form: {self.description.why_no_onnx or 'none was written'}")
         settings = self.settings if self.settings is not None else self.description.settings()
         try:
-            form = self.description.onnx(settings, sample_shape, rng.spawn(1)[0])
+            form = self.description.onnx(settings, sample_shape, self.variant if self.discrete else rng.spawn(1)[0])
         except Exception as error:  # the plugin's own code, which may raise anything
             reason = f"{type(error).__name__}: {error}"
             raise ExportError(f"the ONNX form of {self.name} cannot be made: {reason}") from error

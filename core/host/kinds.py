@@ -461,7 +461,9 @@ class Factor(Component):
             shows nothing of it; ``"full"``: it lives in single pixels, and is looked at in parts at full size.
         onnx: ``onnx(settings, sample_shape, rng)`` gives the same operation as an `OnnxOperation`. What ``shift`` draws
             for one sample is drawn from ``rng`` and stands in the graph as a constant: every sample meets the same.
-            None: what is made of this factor cannot leave Python.
+            Of a discrete factor, ``onnx(settings, sample_shape, variant)``: a shift by a half or more makes the variant
+            of that name, one by minus a half or less takes it back, and one between does nothing. None: what is made
+            of this factor cannot leave Python.
         why_no_onnx: why it has no ONNX form, in a few words, told where one is asked for.
         variants: of a discrete factor, such as the order of the channels: the ways in which it can have changed, the
             likeliest first (of two that explain the data equally well, the first is named). Such a change is made
@@ -478,7 +480,7 @@ class Factor(Component):
     interventional: bool = True
     per_column: bool = False
     size: Literal["any", "whole", "full"] = "any"
-    onnx: Callable[[Any, tuple[int, ...], np.random.Generator], OnnxOperation] | None = None
+    onnx: Callable[[Any, tuple[int, ...], Any], OnnxOperation] | None = None
     why_no_onnx: str = ""
     variants: tuple[Variant, ...] = ()
 

@@ -226,12 +226,34 @@ def takes_odd_sizes(subject: FactorSubject) -> None:
 def onnx_agrees(subject: FactorSubject) -> None:
     """Where it has an ONNX form (``onnx(settings, sample_shape, rng)``), its models do to every sample of a batch what
     ``shift`` and ``measure`` do to it alone, within 1e-4 of the samples' range or the tolerance that the form declares:
-    by nothing, by usual and by large strengths, to either side, with the random numbers of one ``rng``."""
+    by nothing, by usual and by large strengths, to either side, with the random numbers of one ``rng``. Of a factor
+    with variants, every one, ``onnx(settings, sample_shape, variant)``: made, taken back, and left alone."""
     if subject.factor.onnx is None:
         raise LeftOut(f"it has no ONNX form: {subject.factor.why_no_onnx or 'none was written'}")
+    agrees = _variants_agree_on if subject.factor.variants else _onnx_agrees_on
     for x in subject.sorts():
         if not subject.made.refuses(x):
-            _onnx_agrees_on(subject, x[:ALIKE])
+            agrees(subject, x[:ALIKE])
+
+
+def _variants_agree_on(subject: FactorSubject, x: FloatArray) -> None:
+    """Of a factor with variants: made by a shift of 1, taken back by one of -1, left alone by a weak one."""
+    from shiftlens.export.session import Session
+
+    assert subject.factor.onnx is not None
+    for variant in subject.factor.variants:
+        form = subject.factor.onnx(subject.settings, x.shape[1:], variant.name)
+        expect(isinstance(form, OnnxOperation), "an OnnxOperation", f"{form!r:.100}")
+        session = Session(form.shift.SerializeToString(), device="cpu")
+        samples, strengths = (tensor.name for tensor in session.inputs)
+        wanted = {1.0: subject.made.make(x, variant.name), 0.4: x}
+        if variant.undoable:
+            wanted[-1.0] = subject.made.undo(x, variant.name)
+        for by, expected in wanted.items():
+            (found,) = session.run(**{samples: x, strengths: np.full(len(x), by)}).values()
+            off = float(np.abs(found - expected).max() / max(float(np.ptp(x)), 1e-9))
+            told = f"{variant.name} by a shift of {by:g} that agrees with the worker's within {form.tolerance:g}"
+            expect(off <= form.tolerance, f"{told} of the range", f"a difference of {off:.3g}")
 
 
 def _onnx_agrees_on(subject: FactorSubject, x: FloatArray) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor, Variant
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_discrete, pixels
 
 ORDERS = {"bgr": (2, 1, 0), "rbg": (0, 2, 1), "grb": (1, 0, 2), "gbr": (1, 2, 0), "brg": (2, 0, 1)}
 """Which channel of the source stands first, second and third."""
@@ -91,6 +91,7 @@ FACTORS: tuple[Factor, ...] = (
         name="channel-order",
         summary="red, green and blue in another order, such as BGR",
         build=lambda settings: ChannelOrder(),
+        onnx=onnx_discrete.channel_order,
         variants=tuple(
             Variant(
                 name,
@@ -104,12 +105,14 @@ FACTORS: tuple[Factor, ...] = (
         name="grey-images",
         summary="grey images in place of colour ones",
         build=lambda settings: Greyness(),
+        onnx=onnx_discrete.grey_images,
         variants=(Variant("grey", "Grey images in place of colour ones", "read the images in colour", undoable=False),),
     ),
     Factor(
         name="inversion",
         summary="light and dark exchanged, as in a negative",
         build=lambda settings: Inversion(),
+        onnx=onnx_discrete.inversion,
         variants=(Variant("inverted", "Images with inverted values", "invert the values (1 - x)"),),
     ),
 )

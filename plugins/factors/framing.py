@@ -11,7 +11,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor, Variant
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_discrete, pixels
 
 RATIOS = {"4:3": 3 / 4, "3:2": 2 / 3, "16:9": 9 / 16, "2:1": 1 / 2}
 COLOURS = {"black": 0.0, "grey": 0.5, "white": 1.0}
@@ -149,12 +149,14 @@ FACTORS: tuple[Factor, ...] = (
         name="padding",
         summary="bars or a border around the image: letterbox, pillarbox",
         build=lambda settings: Padding(),
+        onnx=onnx_discrete.padding,
         variants=tuple(map(_padding, FRAMES)),
     ),
     Factor(
         name="aspect-ratio",
         summary="stretched in one direction, as where an image is not cropped to its shape",
         build=lambda settings: AspectRatio(),
+        onnx=onnx_discrete.aspect_ratio,
         variants=tuple(map(_stretch, STRETCHES)),
     ),
 )

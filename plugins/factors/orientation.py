@@ -13,7 +13,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor, Variant
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_discrete, pixels
 
 PARTS = 4  # blocks along each side whose light is compared
 
@@ -70,6 +70,7 @@ FACTORS: tuple[Factor, ...] = (
         name="orientation",
         summary="quarter turns and mirrorings, such as an EXIF flag that is not followed",
         build=lambda settings: Orientation(),
+        onnx=onnx_discrete.orientation,
         variants=(
             Variant("turned-left", "Images turned by 90° to the left", "turn the images by 90° to the right"),
             Variant("turned-right", "Images turned by 90° to the right", "turn the images by 90° to the left"),

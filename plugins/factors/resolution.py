@@ -6,7 +6,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor, Variant
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_discrete, pixels
 
 PARTS = {2: "half", 4: "a quarter of", 8: "an eighth of"}
 
@@ -44,6 +44,7 @@ FACTORS: tuple[Factor, ...] = (
         name="resolution",
         summary="a lower resolution, enlarged to the old size",
         build=lambda settings: Resolution(),
+        onnx=onnx_discrete.resolution,
         variants=tuple(
             Variant(
                 f"{part}-{how}",

@@ -80,6 +80,7 @@ FACTORS: tuple[Factor, ...] = (
         name="sampling-rate",
         summary="recordings read at a sampling rate that is not theirs",
         build=lambda settings: SamplingRate(),
+        why_no_onnx="nobody has written one for filters between two sampling rates",
         kinds=("series",),
         variants=tuple(_variant(name, ratio) for name, ratio in RATIOS.items()),
     ),

@@ -12,7 +12,7 @@ import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats
 from shiftlens.core.host.kinds import Factor, Variant
-from shiftlens.plugins.factors import pixels
+from shiftlens.plugins.factors import onnx_discrete, pixels
 
 MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)[:, None, None]
 SPREAD = np.array([0.229, 0.224, 0.225], dtype=np.float32)[:, None, None]
@@ -37,7 +37,8 @@ class Line:
         return pixels.clipped(np.asarray((x - self.offset) / self.gain, dtype=np.float32))
 
 
-def _lines(channels: int) -> dict[str, Line]:
+def lines(channels: int) -> dict[str, Line]:
+    """The line of each variant, for images of so many channels."""
     mean, spread = MEAN, SPREAD
     if channels != 3:
         mean, spread = mean.mean(0), spread.mean(0)
@@ -62,10 +63,10 @@ class ValueRange:
         return np.quantile(flat, [0.01, 0.99], axis=1).T.astype(np.float64)
 
     def make(self, x: FloatArray, variant: str) -> FloatArray:
-        return _lines(x.shape[1])[variant](x)
+        return lines(x.shape[1])[variant](x)
 
     def undo(self, x: FloatArray, variant: str) -> FloatArray:
-        return _lines(x.shape[1])[variant].back(x)
+        return lines(x.shape[1])[variant].back(x)
 
     def refuses(self, x: FloatArray) -> str:
         return ""
@@ -119,6 +120,7 @@ FACTORS: tuple[Factor, ...] = (
         name="value-range",
         summary="values normalised once too often or too seldom, or of another range",
         build=lambda settings: ValueRange(),
+        onnx=onnx_discrete.value_range,
         variants=(
             Variant(
                 "normalised-twice",
@@ -159,6 +161,7 @@ FACTORS: tuple[Factor, ...] = (
         name="gamma",
         summary="a tone curve applied twice or not at all",
         build=lambda settings: Gamma(),
+        onnx=onnx_discrete.gamma,
         variants=(
             Variant("linear", "Images of linear light (gamma not applied)", "apply the gamma of 2.2 (x ** (1 / 2.2))"),
             Variant("gamma-twice", "Images to which gamma was applied twice", "apply the gamma of 2.2 once (x ** 2.2)"),
@@ -168,6 +171,7 @@ FACTORS: tuple[Factor, ...] = (
         name="bit-depth",
         summary="values of fewer bits",
         build=lambda settings: BitDepth(),
+        onnx=onnx_discrete.bit_depth,
         variants=tuple(
             Variant(
                 f"{bits}-bit",

@@ -56,7 +56,7 @@ class WayBack:
         """Samples ``(n, *sample)`` with this change taken back."""
         factor = self.change.factor
         if factor.discrete:
-            return factor.shift(x, np.full(len(x), -1.0), np.random.default_rng(self.seed))
+            return factor.shift(x, np.full(len(x), self.move[0]), self.rng)
         measured = factor.measure(x)
         amount = np.interp(measured, self.value, self.move)
         amount = np.where(np.isfinite(measured), amount, 0.0)
@@ -136,7 +136,7 @@ def _step(change: Change, before: FloatArray, after: FloatArray, levels: int, se
     if factor.chosen is not None:
         if not factor.chosen.undoable:
             raise InputError(f"what {factor.name} took away does not come back")
-        return WayBack(change, np.zeros(0), np.zeros(0), seed)
+        return WayBack(change, np.zeros(1), np.full(1, -1.0), seed)
     goal, measured = factor.measure(before), factor.measure(after)
     goal, measured = goal[np.isfinite(goal)], measured[np.isfinite(measured)]
     if not len(goal) or not len(measured):

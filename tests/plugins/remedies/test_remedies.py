@@ -11,9 +11,9 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from realdata import digits
+from realdata import cifar, digits
 
-from shiftlens import Host, Job, Remedy, RemedyData, ShiftlensError
+from shiftlens import Factor, Host, Job, Remedy, RemedyData, ShiftlensError
 from shiftlens.core.causes.augmentation import augmented
 from shiftlens.core.causes.changes import ActiveFactor, Change
 from shiftlens.core.host.kinds import SampleSet
@@ -71,6 +71,13 @@ def data(tmp_path) -> RemedyData:
     )  # fmt: skip
 
 
+def linear(x, y) -> np.ndarray:
+    """Weights ``(3072, 10)`` by ridge regression."""
+    flat = x.reshape(len(x), -1).astype(np.float64)
+    wanted = np.eye(10)[y] - 0.1
+    return (flat.T @ np.linalg.solve(flat @ flat.T + 50 * np.eye(len(x)), wanted)).astype(np.float32)
+
+
 def held_out(data: RemedyData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     x, y = digits()
     return augmented(data.plan, x[1400:], 9), x[1400:], y[1400:]
@@ -112,6 +119,37 @@ def test_undoing_is_one_file_that_answers_as_the_classifier_does_to_restored_sam
         expected = Session(given, device="cpu").run(x=restored(steps, x))["out"]
         np.testing.assert_allclose(asked.run(x=x)["out"], expected, atol=1e-4)
     assert not np.allclose(Session(given, device="cpu").run(x=faint[:40])["out"], asked.run(x=faint[:40])["out"])
+
+
+@pytest.mark.parametrize(("name", "variant"), [("orientation", "turned-left"), ("channel-order", "gbr")])
+def test_photographs_turned_or_of_another_order_of_channels_are_mended_by_the_file(name, variant, tmp_path):
+    """The classifier with the turn in front of it answers to turned photographs as it did to upright ones."""
+    x, names = cifar()
+    order = np.random.default_rng(0).permutation(len(x))
+    x, y = x[order], np.unique(names, return_inverse=True)[1][order]
+    weight = linear(x[:250], y[:250])
+    nodes = [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("MatMul", ["f", "w"], ["out"])]
+    shapes = (["N", 3, 32, 32], ["N", 10])
+    entry, result = (
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in zip(("x", "out"), shapes, strict=True)
+    )
+    graph = helper.make_graph(nodes, "photographs", [entry], [result], [numpy_helper.from_array(weight, "w")])
+    given = tmp_path / "given.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(given))
+    component = Host().find(Factor, name)
+    factor = ActiveFactor(name, component, component.build(component.settings())).as_variant(variant)
+    change = Change(factor, 1.0)
+    turned = factor.worker.make(x[250:], variant)
+    data = RemedyData(
+        source=SampleSet(lambda rows: x[:250][rows], y[:250], 250),
+        target=SampleSet(lambda rows: turned[rows], None, len(turned)),
+        plan=(change,), predict=opened(given), onnx=given, train=None, kind="image", sample_shape=(3, 32, 32),
+        classes=tuple("0123456789"), open=opened, accuracy=1.0,
+    )  # fmt: skip
+    mended = mend("undo", data, Job(tmp_path))
+    assert mended.onnx == tmp_path / "classifier-restored.onnx"
+    np.testing.assert_allclose(opened(mended.onnx)(turned), data.predict(x[250:]), atol=1e-4)
+    assert np.abs(data.predict(turned) - data.predict(x[250:])).max() > 0.05
 
 
 def test_undoing_says_why_there_is_no_file_and_is_measured_all_the_same(data, tmp_path):
