@@ -10,6 +10,7 @@ from shiftlens.core.results.numbers import percent
 from shiftlens.core.results.results import MeasuredRemedy
 
 DOES = {
+    "normalise": "Estimating the normalisation anew on target samples",
     "undo": "Undoing the harmful change before the classifier",
     "refit-head": "Refitting the last layer with samples changed as in the target",
     "retrain": "Training again with samples changed as in the target",
@@ -67,4 +68,5 @@ def _sentence(row: MeasuredRemedy, begun: MeasuredRemedy, rows: Sequence[Measure
     random = next((r for r in rows if r.name == row.name and r.samples == RANDOM and r.target is not None), None)
     if random is not None and random.target is not None:
         text += f"; the same effort with random changes: {percent(random.target, 1)}"
-    return f"{text}; {source}."
+    alone = f" It cannot be exported as one file: {row.why_no_file}." if row.why_no_file else ""
+    return f"{text}; {source}.{alone}"

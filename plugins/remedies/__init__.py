@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import Remedy
-from shiftlens.plugins.remedies import refit_head, retrain, undo, use_where
+from shiftlens.plugins.remedies import normalise, refit_head, retrain, undo, use_where
 
 
 @hookimpl
@@ -36,6 +36,14 @@ def shiftlens_remedies() -> Iterator[Remedy]:
         reference="https://arxiv.org/abs/2302.11861",
         learns=True,
         makes="retrained",
+    )
+    yield Remedy(
+        name="normalise",
+        summary="estimates the classifier's batch normalisation anew on target samples; needs no labels",
+        settings=normalise.Settings,
+        build=normalise.Normalise,
+        reference="https://arxiv.org/abs/1603.04779",
+        makes="normalised",
     )
     yield Remedy(
         name="use-where",

@@ -29,6 +29,8 @@ def test_the_demo_ends_with_a_measured_remedy(demo_run):
     assert found["refit-head", "harmless only"].recovered < 0.2
     assert results.remedy.measured_sentence in [row.sentence for row in results.remedy.measured]
     assert (demo_run.run.path / refitted.file).name == "classifier-refitted.onnx"
+    assert (demo_run.run.path / undone.file).name == "classifier-restored.onnx"
+    assert undone.why_no_file == ""
 
 
 @pytest.mark.slow
@@ -58,12 +60,13 @@ def test_what_the_remedies_are_measured_on_is_used_for_no_verdict(demo_run):
 
 
 @pytest.mark.slow
-def test_a_mended_classifier_is_exported_and_answers_as_it_was_measured(demo_run, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["refitted", "restored"])
+def test_a_mended_classifier_is_exported_and_answers_as_it_was_measured(demo_run, tmp_path, capsys, name):
     run = demo_run.run
     command = ["export", str(run.path), "--target", "directory", "--out", str(tmp_path / "served"), "--quiet"]
     assert cli._run_command_line([*command, "--classifier", "refited"]) == 2
     assert 'no classifier called "refited"; did you mean "refitted"' in capsys.readouterr().err
-    assert cli._run_command_line([*command, "--classifier", "refitted"]) == 0
+    assert cli._run_command_line([*command, "--classifier", name]) == 0
     bundle = Bundle.open(tmp_path / "served", "cpu")
     settings = shiftlens.load_settings(demo_run.config, overrides=demo_run.overrides)
     context = Context(settings, shiftlens.Host(), run)
@@ -71,6 +74,7 @@ def test_a_mended_classifier_is_exported_and_answers_as_it_was_measured(demo_run
     right = bundle.predict(context.domain("target").batch(kept)).argmax(1) == labels[kept]
     begun = context.scores("target").correct[kept].mean()
     assert right.mean() > begun + 0.05
+    assert "intervention.onnx" in bundle.manifest.files
 
 
 @pytest.mark.slow

@@ -276,3 +276,55 @@ def test_a_classifier_brought_along_needs_a_command(data, tmp_path):
         mend("retrain", data, Job(tmp_path))
     with pytest.raises(ShiftlensError, match="cannot be started"):
         mend("retrain", replace(data, command="no-such-program-here {augmented}"), Job(tmp_path))
+
+
+def normalising(path: Path, x: np.ndarray, y: np.ndarray) -> Path:
+    """A classifier of digits whose pixels, then whose 16 projections, are batch-normalised by source statistics."""
+    from sklearn.linear_model import LogisticRegression
+
+    flat = x.reshape(len(x), -1)
+    project = np.random.default_rng(0).normal(size=(64, 32)).astype(np.float32) / 8
+    first = (flat.mean(0), flat.var(0))
+    scaled = (flat - first[0]) / np.sqrt(first[1] + 1e-2)
+    hidden = np.maximum(scaled @ project, 0)
+    second = (hidden.mean(0), hidden.var(0))
+    fitted = LogisticRegression(max_iter=500).fit((hidden - second[0]) / np.sqrt(second[1] + 1e-2), y)
+    keep = {"p": project, "w": fitted.coef_.T, "b": fitted.intercept_, "m1": first[0], "v1": first[1], "m2": second[0],
+            "v2": second[1], "s1": np.ones(64), "z1": np.zeros(64), "s2": np.ones(32), "z2": np.zeros(32)}  # fmt: skip
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["f"]),
+        helper.make_node("BatchNormalization", ["f", "s1", "z1", "m1", "v1"], ["n1"], epsilon=1e-2),
+        helper.make_node("MatMul", ["n1", "p"], ["h"]),
+        helper.make_node("Relu", ["h"], ["r"]),
+        helper.make_node("BatchNormalization", ["r", "s2", "z2", "m2", "v2"], ["n2"], epsilon=1e-2),
+        helper.make_node("Gemm", ["n2", "w", "b"], ["out"]),
+    ]
+    graph = helper.make_graph(
+        nodes, "digits",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(np.asarray(values, np.float32), name) for name, values in keep.items()],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
+    return path
+
+
+def test_statistics_of_the_target_mend_a_classifier_that_normalises(data, tmp_path):
+    x, y = digits()
+    given = normalising(tmp_path / "bn.onnx", x[:600], y[:600])
+    data = replace(data, onnx=given, predict=opened(given))
+    faint, plain, label = held_out(data)
+    begun = right(data.predict, faint, label)
+    mended = mend("normalise", data, Job(tmp_path))
+    assert mended.facts == {"layers": 2, "samples": 300}
+    assert right(mended.predict, faint, label) > begun + 0.1
+    # On source samples it comes to what it was, and a weight between both lies between both.
+    at_home = mend("normalise", replace(data, target=data.source), Job(tmp_path / "home"))
+    assert right(at_home.predict, plain, label) > right(data.predict, plain, label) - 0.02
+    half = mend("normalise", data, Job(tmp_path / "half"), weight=0.5)
+    assert begun < right(half.predict, faint, label)
+
+
+def test_a_classifier_without_statistics_cannot_be_normalised_anew(data, tmp_path):
+    with pytest.raises(ShiftlensError, match="no BatchNormalization nodes"):
+        mend("normalise", data, Job(tmp_path))
