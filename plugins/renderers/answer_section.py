@@ -154,6 +154,7 @@ REMEDIES = {
     "undo": "undo the change before the classifier",
     "refit-head": "refit the last layer",
     "retrain": "train again",
+    "normalise": "estimate the normalisation anew on the target",
     "use-where": "use it only where it can be trusted",
 }
 """What a person calls the built-in remedies; a plugin's keep their name."""
