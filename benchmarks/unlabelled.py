@@ -1,10 +1,10 @@
 """Targets without labels: how far the estimated accuracy is off, and whether the verdicts are those with labels.
 
 ``python -m benchmarks.unlabelled [--cases N] [--out FILE.json]``, with SHIFTLENS_TEST_DATA set to a folder with
-mnist.npz and cifar10-small.zip. Every case plants a change that the classifier never saw and one that it was trained on, at one
-severity, analyses the target without its labels and with them, and compares. The planting code is not the factors' own;
-the cases differ in data, changes, severity and the classifier's seed. ``--again FILE.json`` makes the table from the
-cases of an earlier run.
+mnist.npz and cifar10-small.zip. Every case plants a change that the classifier never saw and one that it was trained
+on, at one severity, analyses the target without its labels and with them, and compares. The planting code is not the
+factors' own; the cases differ in data, changes, severity and the classifier's seed. ``--again FILE.json`` makes the
+table from the cases of an earlier run.
 """
 
 from __future__ import annotations

@@ -81,6 +81,7 @@ class Domain:
         columns: names of the values of a vector, ``(F,)``; empty for other kinds.
         otherwise: samples that could be read in another way, for the accuracies to tell.
         notes: what the reader decided or left out, in full sentences; the report warns of it.
+        groups: metadata of the samples by column, each ``(N,)`` strings; empty where a sample has no value.
         agrees: how it was read, by the setting's name, where both domains must be read alike: ``{"rate": 16000}``.
     """
 
@@ -94,6 +95,7 @@ class Domain:
     otherwise: tuple[Otherwise, ...] = ()
     notes: tuple[str, ...] = ()
     agrees: Mapping[str, int] = field(default_factory=dict)
+    groups: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.stored.shape[0])
@@ -186,7 +188,8 @@ def _check_counts(role: str, domain: Domain) -> None:
         raise InputError(f"the {role} domain is empty; check its path")
     labels = len(domain) if domain.labels is None else len(domain.labels)
     names = len(domain.names) or len(domain)
-    for what, count in (("labels", labels), ("names", names)):
+    of_groups = [(f"values of the metadata column {name}", len(values)) for name, values in domain.groups.items()]
+    for what, count in (("labels", labels), ("names", names), *of_groups):
         if count != len(domain):
             raise InputError(f"the {role} domain has {len(domain)} samples and {count} {what}; give one for each")
 

@@ -152,6 +152,46 @@ class AccuracyEstimate(Record):
     sentence: str = Field(description="the same in words")
 
 
+class GroupRow(Record):
+    """The samples that share one value of a metadata column. Parts of the gap are in the unit of the loss."""
+
+    value: str = Field(description="of the column, or what several small groups are called together")
+    samples: Samples = Field(description="of this group")
+    share_source: float = Field(description="of the source samples")
+    share_target: float = Field(description="of the target samples")
+    accuracy_source: float | None = Field(None, description="null where the group has no sample there")
+    accuracy_target: float | None = Field(None, description="null where it has none there, or no labels")
+    loss_source: float | None = Field(None, description="mean; null where the group has no sample there")
+    loss_target: float | None = Field(None, description="mean; null where it has none there, or no labels")
+    mix: float = Field(description="its part of what the changed mix adds to the mean loss")
+    rise: float | None = Field(None, description="of its mean loss from source to target; null where one has none")
+    rise_ci: Interval | None = Field(None, description="95 % interval of the rise")
+    within: float | None = Field(None, description="what its rise adds to the target's mean loss")
+    within_ci: Interval | None = Field(None, description="its 95 % interval")
+    within_accuracy: float | None = Field(None, description="what it takes from the target's accuracy that way")
+    worse: bool = Field(False, description="whether its loss rose by clearly more than that of all others")
+
+
+class GroupColumn(Record):
+    """One column of metadata: the loss gap as what a changed mix of its groups adds, and what became worse in them."""
+
+    column: str = Field(description='its name; "class" for the labels')
+    verdict: Literal["harmful", "harmless", "unclear", "unchanged"] = Field(
+        description="of the changed mix; unchanged: the groups have the same shares in both domains"
+    )
+    gap: float | None = Field(None, description="rise of the mean loss: mix and within sum to it; null: not known")
+    mix: float = Field(description="what the changed mix adds to the mean loss")
+    mix_ci: Interval = Field(description="its 95 % interval")
+    mix_accuracy: float = Field(description="fall of the accuracy by the changed mix")
+    mix_accuracy_ci: Interval = Field(description="its 95 % interval")
+    mix_share: float | None = Field(None, description="of the gap; null where there is none worth naming")
+    within: float | None = Field(None, description="what became worse within the groups; null: not known")
+    within_ci: Interval | None = Field(None, description="its 95 % interval")
+    groups: list[GroupRow] = Field(description="those that make most of the gap first")
+    remarks: list[str] = Field(default_factory=list, description="what was taken together or has no value")
+    sentences: list[str] = Field(default_factory=list, description="what was found, in words")
+
+
 class Interaction(Record):
     """Two factors that together cost more (or less) than the sum of both alone."""
 
@@ -509,6 +549,10 @@ class Results(Record):
     )
     worst: list[WorstSample] = Field(default_factory=list, description="target samples of large loss, class by class")
     causes: list[Cause] = Field(default_factory=list, description="one entry per factor, the harmful ones first")
+    groups: list[GroupColumn] = Field(
+        default_factory=list, description="columns of metadata, the classes among them; the costliest mix first"
+    )
+    groups_left_out: dict[str, str] = Field(default_factory=dict, description="columns that make no groups, and why")
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")
     interactions: list[Interaction] = Field(default_factory=list, description="pairs of factors that are not additive")

@@ -79,12 +79,15 @@ def decodes_to_float32(subject: ReaderSubject) -> None:
 @rule("reader", "a-label-and-a-name-each")
 def a_label_and_a_name_each(subject: ReaderSubject) -> None:
     """Labels are an array of strings, one per sample, or None; names and columns are as many as there are samples and
-    columns, or none at all."""
+    columns, or none at all; each column of metadata in ``groups`` is an array of strings, one per sample."""
     domain = subject.domain
     if domain.labels is not None:
         expect(domain.labels.shape == (len(domain),), f"{len(domain)} labels", domain.labels.shape)
         expect(domain.labels.dtype.kind == "U", "labels as strings", domain.labels.dtype)
     expect(len(domain.names) in (0, len(domain)), f"{len(domain)} names or none", len(domain.names))
+    for name, values in domain.groups.items():
+        expect(values.shape == (len(domain),), f"{len(domain)} values of {name}", values.shape)
+        expect(values.dtype.kind == "U", f"values of {name} as strings", values.dtype)
     columns = domain.sample_shape[0] if domain.kind == "tabular" else 0
     expect(len(domain.columns) in (0, columns), f"{columns} columns or none", len(domain.columns))
 

@@ -21,16 +21,22 @@ LABEL_COLUMNS = ("label", "labels", "class", "class_name", "category", "target",
 SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval", "holdout"})
 """Folder names, in any case, that mean a part of a data set and not a class."""
 ALL, NONE = "all", "none"
+FOLDER = "folder"
+"""What the folders between class and file are called as a column of metadata: ``cat/site-a/001.png``."""
 NAMED = 20  # mistakes, or files that are left out, that are listed in one message
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file: where it is, its name below the root, and its class (empty in a flat folder)."""
+    """One file: where it is, its name below the root, its class (empty in a flat folder), and its metadata.
+
+    Metadata are the other columns of the table that names the files, or the folders between class and file.
+    """
 
     path: Path
     name: str
     label: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def entries(root: Path, suffixes: tuple[str, ...], what: str, otherwise: str = "
     if not root.is_dir():
         problem = "is a file, not a folder" if root.is_file() else "does not exist"
         raise InputError(f"{root} {problem}; give a folder that holds one folder of {what} per class{otherwise}")
-    table = _table_of(root)
+    table = table_of(root)
     if table is not None:
         return Tree(_named_files(root, table, suffixes, what))
     found, left_out = [], Counter[str]()
@@ -90,8 +96,9 @@ def entries(root: Path, suffixes: tuple[str, ...], what: str, otherwise: str = "
             raise InputError(f"{root} holds no folder {split} with {what}; correct split")
     depth = 0 if split in (None, NONE) else 1
     made = [
-        Entry(path, readable("/".join(parts)), readable(parts[depth]) if len(parts) > depth + 1 else "")
+        Entry(path, readable("/".join(parts)), readable(parts[depth]) if len(parts) > depth + 1 else "", below)
         for path, parts in found
+        for below in [{FOLDER: readable("/".join(parts[depth + 1 : -1]))} if len(parts) > depth + 2 else {}]
     ]
     flat = [entry for entry in made if not entry.label]
     if flat and len(flat) < len(made):
@@ -108,7 +115,7 @@ def entries(root: Path, suffixes: tuple[str, ...], what: str, otherwise: str = "
     return Tree(made, left_out)
 
 
-def _table_of(root: Path) -> Path | None:
+def table_of(root: Path) -> Path | None:
     """The table that names the files, where there is one; beside class folders, only one that is called labels.csv."""
     names = TABLES if not any(entry.is_dir() for entry in os.scandir(root)) else TABLES[:1]
     return next((root / name for name in names if (root / name).is_file()), None)
@@ -175,6 +182,7 @@ def _named_files(root: Path, table: Path, suffixes: tuple[str, ...], what: str) 
         raise InputError(
             f"{table}, line 1: there is no column {' and no column '.join(missing)}; begin it with file,label"
         )
+    columns = {name: place for place, name in enumerate(header) if name}
     for line, row in rows:
         cells = [*row, *[""] * (len(header) - len(row))]
         file, label = cells[file_column].strip(), cells[label_column].strip()
@@ -186,7 +194,8 @@ def _named_files(root: Path, table: Path, suffixes: tuple[str, ...], what: str) 
         elif path is None:
             mistakes.append(f"line {line}: there is no file {root / file}")
         else:
-            found.append(Entry(path, file, label))
+            others = {name: cells[i].strip() for name, i in columns.items() if i not in (file_column, label_column)}
+            found.append(Entry(path, file, label, others))
         seen.add(file)
     if mistakes:
         raise InputError(f"{table} has mistakes; correct them:\n  {listed(mistakes)}")

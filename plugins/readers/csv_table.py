@@ -69,6 +69,7 @@ class CsvReader:
         place_of_label = None if found.label is None else place_of[found.label]
         present: dict[str, set[str]] = {name: set() for name in settings.where}
         values, labels, lines = array("f"), [], []
+        groups: dict[str, list[str]] = {name: [] for name in settings.groups}
         mistakes = table.Mistakes(path)
         for line, row in rows:
             if len(row) != len(names):
@@ -77,6 +78,8 @@ class CsvReader:
             if not self._wants(row, place_of, present):
                 continue
             lines.append(line)
+            for name, cells in groups.items():
+                cells.append(row[place_of[name]])
             if place_of_label is not None:
                 labels.append(sys.intern(row[place_of_label].strip()))
                 if not labels[-1]:
@@ -94,6 +97,7 @@ class CsvReader:
             [f"line {line}" for line in lines],
             found,
             settings,
+            groups,
         )
 
     def _wants(self, row: list[str], place_of: dict[str, int], present: dict[str, set[str]]) -> bool:

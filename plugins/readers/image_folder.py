@@ -30,7 +30,8 @@ from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import check_disk, whole, write_text
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
-from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, skipped
+from shiftlens.plugins.readers import metadata
+from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, skipped, table_of
 from shiftlens.plugins.readers.folder_proposal import propose
 from shiftlens.plugins.readers.pictures import SUFFIXES, PictureForm, PictureHeader, bits_of, decoded, header_of
 
@@ -78,6 +79,7 @@ class Settings(ComponentSettings):
         description="where folders such as train and val stand above those of the classes: the one to read; all; or "
         "none, where they are the classes themselves",
     )
+    metadata: Path | None = Field(None, description=metadata.HELP)
     workers: int | None = Field(None, ge=1, le=256, description="pictures decoded at once; left out: one per core")
 
     @field_validator("background")
@@ -115,14 +117,15 @@ class ImageFolderReader:
         self.settings = settings
 
     def files(self) -> list[Path]:
-        """All pictures, sorted by name."""
-        return [picture.path for picture in self._tree().entries]
+        """All pictures, sorted by name; the table that names them, and that of metadata, where there are any."""
+        beside = (table_of(self.settings.path), self.settings.metadata)
+        return [*(picture.path for picture in self._tree().entries), *filter(None, beside)]
 
     def __call__(self, scratch: Path) -> Domain:
         """Decode what has not been decoded yet, and map it."""
         tree, root = self._tree(), self.settings.path
         state = fingerprint(picture.path for picture in tree.entries)
-        plain = self.settings.model_dump(mode="json", exclude={"path", "workers", "skip"})
+        plain = self.settings.model_dump(mode="json", exclude={"path", "workers", "skip", "metadata"})
         key = hashlib.sha256(json.dumps([2, state, plain], sort_keys=True).encode()).hexdigest()[:16]
         array, noted = scratch / f"pictures-{key}.npy", scratch / f"pictures-{key}.json"
         if not (array.is_file() and noted.is_file()):
@@ -135,6 +138,7 @@ class ImageFolderReader:
         lost = skipped(facts.broken, len(tree.entries), self.settings.skip, "pictures", root)
         stored = np.load(array, mmap_mode="r", allow_pickle=False)  # (N, C, H, W) uint8
         pictures = [tree.entries[place] for place in facts.kept]
+        groups, told = metadata.groups_of(pictures, self.settings.metadata)
         return Domain(
             stored=stored,
             sample_shape=stored.shape[1:],
@@ -143,8 +147,9 @@ class ImageFolderReader:
             decode=as_shares,
             names=tuple(picture.name for picture in pictures),
             otherwise=self._otherwise(pictures, facts),
-            notes=(*tree.notes(root, "pictures"), *lost, *_deep(facts, root)),
+            notes=(*tree.notes(root, "pictures"), *lost, *_deep(facts, root), *told),
             agrees={} if facts.bits is None else {"bits": facts.bits},
+            groups=groups,
         )
 
     def _tree(self) -> Tree:

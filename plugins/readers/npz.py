@@ -34,6 +34,7 @@ from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import InputError, near_miss
 from shiftlens.core.files import check_disk, whole
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
+from shiftlens.plugins.readers import metadata
 from shiftlens.plugins.readers.npz_names import archive_names
 from shiftlens.plugins.readers.text import decoded, readable
 
@@ -64,6 +65,10 @@ class Settings(ComponentSettings):
     x: str = Field("x", description="name of the samples' array in an .npz")
     y: str = Field("y", description="name of the labels' array in an .npz; it may be missing from a target")
     labels: Path | None = Field(None, description=".npy of labels, for a .npy of samples")
+    groups: tuple[str, ...] = Field(
+        (), description="arrays (N,) of an .npz that hold metadata, such as camera or site, to be looked at as groups"
+    )
+    metadata: Path | None = Field(None, description=metadata.HELP)
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ class NpzReader:
 
     def files(self) -> list[Path]:
         """The file of samples and, where there is one, that of labels."""
-        files = [path for path in (self.path, self.settings.labels) if path is not None]
+        given = (self.path, self.settings.labels, self.settings.metadata)
+        files = [path for path in given if path is not None]
         for path in files:
             if not path.is_file():
                 raise InputError(f"there is no file {path}; correct the path")
@@ -111,8 +117,10 @@ class NpzReader:
             y = archive.labels(labels, samples) if settings.labels is None else None
             names = archive.get("names", "names") if "names" in archive.members else None
             columns = archive.get("columns", "columns") if "columns" in archive.members else None
+            groups = {name: _group(archive.get(name, "groups"), len(x), name, self.path) for name in settings.groups}
         else:
             x, y, names, columns = mapped(self.path, self.path), None, None, None
+            groups = {}
         if settings.labels is not None:
             y = mapped(settings.labels, settings.labels)
         where = str(self.path)
@@ -121,14 +129,21 @@ class NpzReader:
         wanted = "tabular" if settings.kind == "auto" and columns is not None and x.ndim == 2 else settings.kind
         kind = _kind(x, wanted, settings.white, where)
         decode = _decode(x, kind, settings.layout, settings.white, where)
+        called = () if names is None else _names(names, len(x), "names", where)
+        notes: list[str] = []
+        if settings.metadata is not None:
+            more, notes = metadata.beside(settings.metadata, called, len(x))
+            groups |= more
         return Domain(
             stored=x,
             sample_shape=decode.sample_shape,
             kind=kind,
             labels=None if y is None else _as_labels(y, len(x), where),
             decode=decode,
-            names=() if names is None else _names(names, len(x), "names", where),
+            names=called,
             columns=_columns(columns, decode.sample_shape[0], where) if kind == "tabular" else (),
+            notes=tuple(notes),
+            groups=groups,
         )
 
 
@@ -339,6 +354,15 @@ def _as_labels(y: AnyArray, count: int, where: str) -> npt.NDArray[np.str_]:
     if y.dtype.kind not in "iuU":
         raise InputError(f"{where}: the labels are of type {y.dtype}; give integers or class names")
     return np.array([readable(label) for label in y.astype(np.str_).tolist()])
+
+
+def _group(values: AnyArray, count: int, name: str, where: Path) -> npt.NDArray[np.str_]:
+    """One array of metadata as strings ``(N,)``."""
+    if values.shape != (count,):
+        raise InputError(f"{where}, array {name}: it has shape {values.shape}; groups need one value a sample")
+    if values.dtype.kind == "S":
+        return np.array([decoded(value) for value in values.tolist()])
+    return np.asarray(values).astype(np.str_)
 
 
 def _names(names: AnyArray, count: int, what: str, where: str) -> tuple[str, ...]:

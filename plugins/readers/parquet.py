@@ -50,13 +50,15 @@ class ParquetReader:
         files = [opened(part) for part in self.files()]
         schema = files[0].schema_arrow
         found = table.roles(schema.names, settings, path, index_of(schema))
-        needed = sorted({*found.values, *settings.where, *([] if found.label is None else [found.label])})
+        labelled = [] if found.label is None else [found.label]
+        needed = sorted({*found.values, *settings.where, *settings.groups, *labelled})
         for file in files:
             _check_types(file.schema_arrow, found, needed, path)
         check_rows(sum(file.metadata.num_rows for file in files), len(found.values), path)
         present: dict[str, set[str]] = {name: set() for name in settings.where}
         parts, places = [], []
         labels: list[str] = []
+        groups: dict[str, list[str]] = {name: [] for name in settings.groups}
         before = 0
         for batch in batches(files, needed, path):
             rows = np.ones(batch.num_rows, dtype=bool)
@@ -73,13 +75,15 @@ class ParquetReader:
             places.append(before + chosen)
             if found.label is not None:
                 labels += map(sys.intern, _texts(batch.column(found.label).take(chosen)))
+            for name, texts in groups.items():
+                texts += map(sys.intern, _texts(batch.column(name).take(chosen)))
             before += batch.num_rows
         if not sum(map(len, parts)):
             raise table.no_rows(path, settings.where, present)
         values, chosen = np.concatenate(parts), np.concatenate(places)
         _check(path, values, labels if found.label is not None else None, chosen, found)
         told = None if found.label is None else labels
-        return table.table(values, told, [f"row {row}" for row in chosen], found, settings)
+        return table.table(values, told, [f"row {row}" for row in chosen], found, settings, groups)
 
 
 def _check_types(schema: Any, found: table.Roles, needed: list[str], path: Path) -> None:

@@ -44,6 +44,9 @@ class TableSettings(ComponentSettings):
         "`shiftlens init` writes it, e.g. {age: number, member: true-false, since: date, city: {as: category, values: "
         "[Bern, Rome]}, income: {as: number, missing: 40.5}}; left out: all others, as numbers",
     )
+    groups: tuple[str, ...] = Field(
+        (), description="names of columns of metadata, such as camera or site, to be looked at as groups; no values"
+    )
     ignore: tuple[str, ...] = Field((), description="names of columns that are no values, such as an id or a date")
     kind: Literal["tabular", "series"] = Field(
         "tabular", description="tabular: each row is a vector; series: the columns are the time steps of one channel"
@@ -83,6 +86,7 @@ def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequ
     spoken_of: dict[str, Iterable[str]] = {
         "label": [settings.label] if settings.label else [],
         "columns": [name for name in settings.columns or () if plan.get(name, Column()).as_ != "ignore"],
+        "groups": settings.groups,
         "ignore": settings.ignore,
         "where": settings.where,
     }
@@ -99,7 +103,7 @@ def roles(names: Sequence[str], settings: TableSettings, path: Path, index: Sequ
     if settings.columns is not None:
         values = tuple(name for name in settings.columns if plan.get(name, Column()).as_ != "ignore")
     else:
-        taken = {label, *settings.ignore, *settings.where}
+        taken = {label, *settings.groups, *settings.ignore, *settings.where}
         counters = [name for name in names if name not in taken and (INDEX.fullmatch(name) or name in index)]
         if counters:
             notes.append(f"{_quoted(counters)} in {path} counts the rows, is no value, and is left out.")
@@ -133,7 +137,7 @@ def _plan(settings: TableSettings) -> dict[str, Column]:
 
 
 def _guessed_label(names: Sequence[str], settings: TableSettings, path: Path) -> str | None:
-    spoken_of = {*(settings.columns or ()), *settings.ignore}
+    spoken_of = {*(settings.columns or ()), *settings.groups, *settings.ignore}
     free = [name for name in names if name not in spoken_of]
     for guess in LABELS:
         for name in free:
@@ -149,9 +153,14 @@ def _guessed_label(names: Sequence[str], settings: TableSettings, path: Path) ->
 
 
 def table(
-    values: FloatArray, labels: Sequence[str] | None, names: Sequence[str], found: Roles, settings: TableSettings
+    values: FloatArray,
+    labels: Sequence[str] | None,
+    names: Sequence[str],
+    found: Roles,
+    settings: TableSettings,
+    groups: Mapping[str, Sequence[str]],
 ) -> Domain:
-    """The domain of values ``(N, F)`` float32, all finite, with their labels and the names of the rows."""
+    """The domain of values ``(N, F)`` float32, all finite, with labels, names of the rows, and metadata by column."""
     series = settings.kind == "series"
     stored = values[:, None, :] if series else values  # (N, 1, T) or (N, F)
     return Domain(
@@ -161,6 +170,7 @@ def table(
         labels=None if labels is None else _as_labels(labels, found.label),
         names=tuple(names),
         columns=() if series else found.values,
+        groups={name: np.array([cell.strip() for cell in cells]) for name, cells in groups.items()},
         notes=found.notes,
     )
 

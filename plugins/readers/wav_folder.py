@@ -31,7 +31,8 @@ from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
 from shiftlens.core.files import whole, write_text
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
-from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, listed, skipped
+from shiftlens.plugins.readers import metadata
+from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, listed, skipped, table_of
 from shiftlens.plugins.readers.folder_proposal import propose
 from shiftlens.plugins.readers.text import readable
 
@@ -79,6 +80,7 @@ class Settings(ComponentSettings):
         description="where folders such as train and val stand above those of the classes: the one to read; all; or "
         "none, where they are the classes themselves",
     )
+    metadata: Path | None = Field(None, description=metadata.HELP)
     workers: int | None = Field(None, ge=1, le=256, description="sounds decoded at once; left out: one per core")
 
 
@@ -98,17 +100,16 @@ class WavFolderReader:
         self.settings = settings
 
     def files(self) -> list[Path]:
-        """All sounds, and the ``labels.csv`` where there is one."""
-        files = [sound.path for sound in self._tree().entries]
-        labels = self.settings.path / LABELS
-        return [*files, labels] if labels.is_file() else files
+        """All sounds; the table that names them, and that of metadata, where there are any."""
+        beside = (table_of(self.settings.path), self.settings.metadata)
+        return [*(sound.path for sound in self._tree().entries), *filter(None, beside)]
 
     def __call__(self, scratch: Path) -> Domain:
         """Decode what has not been decoded yet, and map it."""
         tree, root = self._tree(), self.settings.path
         sounds = tree.entries
         state = [fingerprint(sound.path for sound in sounds), [sound.name for sound in sounds]]
-        plain = self.settings.model_dump(mode="json", exclude={"path", "workers", "skip"})
+        plain = self.settings.model_dump(mode="json", exclude={"path", "workers", "skip", "metadata"})
         key = hashlib.sha256(json.dumps([2, state, plain], sort_keys=True).encode()).hexdigest()[:16]
         array, noted = scratch / f"sounds-{key}.npy", scratch / f"sounds-{key}.json"
         if not (array.is_file() and noted.is_file()):
@@ -120,14 +121,16 @@ class WavFolderReader:
         lost = skipped(facts["broken"], len(sounds), self.settings.skip, "sounds", root)
         stored = np.load(array, mmap_mode="r", allow_pickle=False)  # (N, C, T) float32
         kept = [sounds[place] for place in facts["kept"]]
+        groups, told = metadata.groups_of(kept, self.settings.metadata)
         return Domain(
             stored=stored,
             sample_shape=stored.shape[1:],
             kind="series",
             labels=np.array([sound.label for sound in kept]) if kept[0].label else None,
             names=tuple(sound.name for sound in kept),
-            notes=(*tree.notes(root, "sounds"), *lost, *facts["notes"]),
+            notes=(*tree.notes(root, "sounds"), *lost, *facts["notes"], *told),
             agrees={"rate": facts["rate"]},
+            groups=groups,
         )
 
     def _tree(self) -> Tree:

@@ -210,6 +210,32 @@ class ConfusionRow:
 
 
 @dataclass(frozen=True)
+class GroupRowView:
+    """One group, as text; accuracies in hundredths for the picture."""
+
+    label: str
+    shares: str
+    source: str
+    target: str
+    source_at: float | None
+    target_at: float | None
+    mix: str
+    within: str
+    worse: bool
+
+
+@dataclass(frozen=True)
+class GroupsView:
+    """One column of metadata: what its changed mix costs, and its groups, those that cost most first."""
+
+    column: str
+    words: tuple[str, ...]
+    sums: str
+    rows: tuple[GroupRowView, ...]
+    more: int
+
+
+@dataclass(frozen=True)
 class Where:
     """The section on where the accuracy is lost."""
 
@@ -219,6 +245,8 @@ class Where:
     has_target_labels: bool
     estimate: str
     estimators: tuple[tuple[str, str], ...]
+    groups: tuple[GroupsView, ...]
+    groups_left_out: tuple[tuple[str, str], ...]
     confusions: tuple[ConfusionRow, ...]
     worst: tuple[WorstView, ...]
     labels: tuple[str, ...]

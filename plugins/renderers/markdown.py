@@ -10,6 +10,7 @@ from shiftlens.core.results.results import Cause, Results
 from shiftlens.plugins.renderers.converter_section import converter_words
 from shiftlens.plugins.renderers.words import interval, number, percent, points, signed, with_unit
 
+MOST_GROUPS = 8
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#+!|~&])")  # GitHub takes an escaped parenthesis for the start of a formula
 
 
@@ -31,6 +32,8 @@ def render(report: Report) -> dict[str, bytes]:
         share = percent(rest.share) + interval(rest.ci, percent)
         parts.append(f"Not explained by any factor: {share} of the loss gap. {plain(rest.sentence)}".rstrip())
     parts += [plain(found.sentence) for found in results.interactions]
+    if any(column.sentences for column in results.groups):
+        parts += ["## Groups", *_groups(results)]
     if results.remedy:
         parts += ["## What to do", plain(results.remedy.sentence)]
         parts += [plain(results.remedy.measured_sentence)] if results.remedy.measured_sentence else []
@@ -70,6 +73,19 @@ def _causes(results: Results) -> str:
         "|---|---|---|---|---|---|",
     ]
     return "\n".join([*rows, *(_row(cause) for cause in results.causes)])
+
+
+def _groups(results: Results) -> list[str]:
+    """Each column of which something was found, in words, with its groups, those that cost most first."""
+    parts = []
+    for column in (column for column in results.groups if column.sentences):
+        rows = ["| group | share | accuracy | by mix | by becoming worse |", "|---|---|---|---|---|"]
+        for row in column.groups[:MOST_GROUPS]:
+            shares = f"{percent(row.share_source)} → {percent(row.share_target)}"
+            right = f"{percent(row.accuracy_source)} → {percent(row.accuracy_target)}"
+            rows.append(f"| {plain(row.value)} | {shares} | {right} | {signed(row.mix)} | {signed(row.within)} |")
+        parts += [" ".join(plain(sentence) for sentence in column.sentences), "\n".join(rows)]
+    return parts
 
 
 def _row(cause: Cause) -> str:

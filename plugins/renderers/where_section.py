@@ -6,6 +6,7 @@ from shiftlens.core.results.results import AccuracyEstimate, Results, WorstSampl
 from shiftlens.plugins.renderers import charts
 from shiftlens.plugins.renderers.context import ClassRow, ConfusionRow, Where, WorstView
 from shiftlens.plugins.renderers.gallery import Gallery
+from shiftlens.plugins.renderers.groups_section import groups_section
 from shiftlens.plugins.renderers.pictures import Picture
 from shiftlens.plugins.renderers.words import factor_title, number, percent, points, with_unit
 
@@ -31,6 +32,8 @@ def where_section(results: Results, gallery: Gallery) -> Where:
         has_target_labels=results.accuracy.target is not None,
         estimate=estimate.sentence if estimate else "",
         estimators=_estimators(estimate) if estimate else (),
+        groups=groups_section(results),
+        groups_left_out=tuple(results.groups_left_out.items()),
         confusions=tuple(_confusions(results)),
         worst=worst,
         labels=tuple(sorted({sample.actual for sample in worst if sample.actual})),

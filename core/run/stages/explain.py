@@ -25,6 +25,8 @@ from shiftlens.core.results.results import (
     Distribution,
     Fidelity,
     GridSize,
+    GroupColumn,
+    GroupRow,
     Interaction,
     Intervention,
     Leak,
@@ -41,6 +43,7 @@ from shiftlens.core.results.results import (
     Unexplained,
 )
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
+from shiftlens.core.run.stages.groups import CLASS
 from shiftlens.core.run.stages.trial import active_factors
 from shiftlens.core.run.stages.where import accuracy_intervals, confusions, rows_of, worst_samples
 
@@ -56,13 +59,14 @@ def work(context: Context) -> Outcome:
     worst, pictures = worst_samples(context, _shifted(context, causes))
     found = context.facts("estimate")["estimate"]
     estimate = AccuracyEstimate(**found) if found else None
+    groups = [GroupColumn(**found) for found in context.facts("groups")["groups"]]
     results = Results(
         shiftlens=shiftlens.__version__,
         name=context.general.name,
         kind=data["kind"],
         sample_shape=data["sample_shape"],
         columns=data["columns"],
-        headline=f"{trial['headline']} {estimate.sentence}" if estimate else trial["headline"],
+        headline=" ".join([trial["headline"], *_told_of_groups(groups), *([estimate.sentence] if estimate else [])]),
         warnings=[
             *data["warnings"],
             *model.get("warnings", []),
@@ -86,6 +90,8 @@ def work(context: Context) -> Outcome:
         confusions=confusions(context),
         worst=worst,
         causes=causes,
+        groups=groups,
+        groups_left_out=context.facts("groups")["left_out"],
         left_out=trial["left_out"],
         unexplained=Unexplained(**trial["unexplained"]) if trial["unexplained"] else None,
         interactions=[Interaction(**found) for found in trial["interactions"]],
@@ -110,6 +116,21 @@ def work(context: Context) -> Outcome:
     )
     write_text(context.run.path / "results.json", results.to_json())
     return Outcome(["results.json", context.run.arrays.save("worst", pictures)])
+
+
+def _told_of_groups(groups: list[GroupColumn]) -> list[str]:
+    """The costliest mix of metadata and the group that became worse most, for the headline; classes are a cause."""
+    told = []
+    own = [column for column in groups if column.column != CLASS]
+    told += [column.sentences[0] for column in own if column.verdict == "harmful"][:1]
+    worse = [(row.within or 0.0, sentence) for column in own for row, sentence in _worse_ones(column)]
+    return [*told, *([max(worse)[1]] if worse else [])]
+
+
+def _worse_ones(column: GroupColumn) -> list[tuple[GroupRow, str]]:
+    """Groups that became worse, each with its sentence: they stand last, in the order of the groups."""
+    rows = [row for row in column.groups if row.worse]
+    return list(zip(rows, column.sentences[len(column.sentences) - len(rows) :], strict=True))
 
 
 def _axis_remarks(generator: dict[str, Any]) -> list[str]:
@@ -265,6 +286,7 @@ STAGE = Stage(
         "data",
         "classifier",
         "score",
+        "groups",
         "trial",
         "estimate",
         "intervention",
