@@ -33,9 +33,10 @@ from shiftlens.core.causes.matched import Matched, find_all_changes
 from shiftlens.core.causes.outcomes import TrialRows, randomised_rows
 from shiftlens.core.causes.request import CauseRequest
 from shiftlens.core.causes.search import Match
+from shiftlens.core.causes.split import split_of
 from shiftlens.core.causes.verdict import NEARLY_ALL, Gap
 from shiftlens.core.causes.views import at_full_size, taught, viewed
-from shiftlens.core.results.results import Cause, Interaction, RemedyResult, TrialSize, Unexplained
+from shiftlens.core.results.results import Cause, Interaction, LossSplit, RemedyResult, TrialSize, Unexplained
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class CausesFound:
     Attributes:
         causes: one per factor that could be used, and the class mix where it changed; the costliest first.
         unexplained: the rest of the loss gap; None where there is no gap to explain or no target labels.
+        split: the gap by classes, inputs and the rest; None where there is none to explain.
         interactions: pairs that cost more or less together than the sum of both.
         remedy, headline, warnings: for people.
         strips: ``(k, *sample)`` float32, what `StripCell.index` points into.
@@ -58,6 +60,7 @@ class CausesFound:
 
     causes: list[Cause]
     unexplained: Unexplained | None
+    split: LossSplit | None
     interactions: list[Interaction]
     remedy: RemedyResult
     headline: str
@@ -216,11 +219,16 @@ def _judge(
     causes = _causes(request, measured, estimated, strips)
     harmful = tuple(c for c in match.plan if any(f.factor == c.name and f.verdict == "harmful" for f in causes))
     rest = estimated.unexplained.sentence if estimated.unexplained else ""
+    split = None
+    if estimated.unexplained:
+        split = split_of(request, match.plan, estimated.shares, estimated.unexplained, estimated.rest_is_large)
+        rest = split.sentence if split.relation else rest
     rows = randomised_rows(trial.rig, trial.scores, match.plan, request.settings.rows)
     request.show(1.0)
     return CausesFound(
         causes=causes,
         unexplained=estimated.unexplained,
+        split=split,
         interactions=trial.effects.interactions(gap.worth, gap.unit),
         remedy=sentences.remedy_of(causes, gap, estimated.rest_is_large),
         headline=sentences.headline_of(

@@ -91,8 +91,11 @@ def _drawn(labels: IntArray, rng: np.random.Generator, mixed: bool) -> IntArray:
 
 
 def _changes(factor: ActiveFactor, changer: Changer) -> list[Change]:
-    """One factor's own change at several strengths."""
+    """One factor's own change at several strengths; of one without strengths, on some of the samples or all."""
     probe = changer.samples[slice(0, PER_SET)]
+    if factor.discrete:
+        few = () if factor.refuses(probe) else factor.description.variants[: len(STEPS) // 2]
+        return [Change(factor.as_variant(variant.name), share) for variant in few for share in (0.5, 1.0)]
     if not factor.interventional or factor.refuses(probe):
         return []
     unit = factor.span or float(np.nanstd(factor.measure(probe)))

@@ -138,6 +138,25 @@ class TrialSize(Record):
     more: int | None = Field(None, description="about how many more scored samples would settle these")
 
 
+class Part(Record):
+    """A part of the loss gap."""
+
+    share: float = Field(description="of the loss gap")
+    ci: Interval = Field(description="its 95 % interval")
+
+
+class LossSplit(Record):
+    """The loss gap in three parts, which sum to one: other classes, other inputs, and what neither explains."""
+
+    classes: Part = Field(description="a changed mix of the classes")
+    inputs: Part = Field(description="changed inputs: all fitted changes together")
+    rest: Part = Field(description="neither: a change of the inputs that no factor measures, or of their labels")
+    relation: bool = Field(
+        False, description="whether the rest probably is a changed relation of label and input, as of other labelling"
+    )
+    sentence: str = Field(description="the same in words")
+
+
 class AccuracyEstimate(Record):
     """The accuracy on a target without labels: an estimate, not a measurement."""
 
@@ -555,6 +574,7 @@ class Results(Record):
     groups_left_out: dict[str, str] = Field(default_factory=dict, description="columns that make no groups, and why")
     left_out: dict[str, str] = Field(default_factory=dict, description="factors not measured, with the reason")
     unexplained: Unexplained | None = Field(None, description="what no factor explains; null where nothing was lost")
+    split: LossSplit | None = Field(None, description="mix, inputs, rest; null where there is no gap to explain")
     interactions: list[Interaction] = Field(default_factory=list, description="pairs of factors that are not additive")
     trial: TrialSize | None = Field(None, description="how much was measured")
     fidelity: Fidelity = Field(description="how far the grid may be believed")

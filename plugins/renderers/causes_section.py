@@ -35,10 +35,18 @@ EVIDENCE = {
 }
 
 
+def _unexplained(results: Results) -> str:
+    """What is left, and the split of the whole loss by classes, inputs and neither."""
+    if results.unexplained is None:
+        return ""
+    told = results.unexplained.sentence or "This part of the loss gap is explained by no measured factor."
+    return f"{told} {results.split.sentence}" if results.split else told
+
+
 def causes_section(results: Results, gallery: Gallery, scale: LossColours) -> Causes | None:
     if not results.causes:
         return None
-    unit, rest = results.loss_unit, results.unexplained
+    unit = results.loss_unit
     causes = sorted(results.causes, key=lambda c: (VERDICTS.index(c.verdict), -(c.effect or 0.0)))
     changed = [cause for cause in causes if cause.verdict != "unchanged"]
     gap = "How much the loss rose is not known, as the target has no labels. "
@@ -61,7 +69,7 @@ def causes_section(results: Results, gallery: Gallery, scale: LossColours) -> Ca
             if cause.verdict == "unchanged"
         ),
         left_out=tuple((factor_title(name, results.columns), why) for name, why in results.left_out.items()),
-        unexplained=(rest.sentence or "This part of the loss gap is explained by no measured factor.") if rest else "",
+        unexplained=_unexplained(results),
         interactions=tuple(
             (
                 listed([factor_title(name, results.columns) for name in found.factors]),

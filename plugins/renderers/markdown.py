@@ -31,6 +31,8 @@ def render(report: Report) -> dict[str, bytes]:
         rest = results.unexplained
         share = percent(rest.share) + interval(rest.ci, percent)
         parts.append(f"Not explained by any factor: {share} of the loss gap. {plain(rest.sentence)}".rstrip())
+    if results.split and results.split.sentence != results.headline:
+        parts.append(plain(results.split.sentence))
     parts += [plain(found.sentence) for found in results.interactions]
     if any(column.sentences for column in results.groups):
         parts += ["## Groups", *_groups(results)]

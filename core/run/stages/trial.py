@@ -162,6 +162,7 @@ def _written(context: Context, found: CausesFound, left_out: dict[str, str]) -> 
     facts: dict[str, Any] = {
         "causes": [cause.model_dump(mode="json") for cause in found.causes],
         "unexplained": found.unexplained.model_dump(mode="json") if found.unexplained else None,
+        "split": found.split.model_dump(mode="json") if found.split else None,
         "trial": found.size.model_dump(mode="json"),
         "joint": {"fall": found.joint.value, "error": float(found.joint.draws.std())},
         "interactions": [interaction.model_dump(mode="json") for interaction in found.interactions],

@@ -128,6 +128,25 @@ def test_a_cause_outside_the_list_is_told_as_unexplained(world):
     assert found.remedy.advice == "investigate"
 
 
+def test_other_labels_for_the_same_inputs_are_told_as_a_changed_relation(world):
+    x, y = world[2]
+    other = np.where(np.random.default_rng(0).random(len(y)) < 0.35, (y + 1) % 10, y)  # labelled by other rules
+    found = analyse(world, (x, other))
+    assert found.split.relation
+    assert "relation of label and input has changed" in found.headline
+    parts = (found.split.classes, found.split.inputs, found.split.rest)
+    assert sum(part.share for part in parts) == pytest.approx(1)
+    assert all(part.ci[0] <= part.share <= part.ci[1] for part in parts)
+
+
+def test_inputs_that_changed_are_no_changed_relation_though_nothing_explains_them(world, found):
+    assert not found.split.relation
+    x = world[2][0].copy()[:, :, ::-1]  # upside down: on no list here
+    unlisted = analyse(world, (x, world[2][1]), use=factors()[1:])
+    assert unlisted.split.rest.share > 0.5
+    assert not unlisted.split.relation
+
+
 def test_without_target_labels_costs_are_still_told_on_source_samples(world):
     found = analyse(world, shifted(world[2], 0.8, 0.5), labelled=False)
     assert by_name(found)["first"].verdict == "harmful"
