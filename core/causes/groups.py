@@ -138,6 +138,16 @@ def groups_of_columns(
     return sorted(found, key=lambda one: -(one.mix or 0.0)), left_out
 
 
+def weights_of(here: Texts, there: Texts) -> Floats | None:
+    """``(n,)`` weights that give the source's samples the target's mix of groups; None where the column makes none."""
+    places = _places(here, there)
+    if isinstance(places, str):
+        return None
+    names, at_source, at_target, _ = places
+    p, q = (np.bincount(at, minlength=len(names)) / len(at) for at in (at_source, at_target))
+    return np.asarray((q / np.maximum(p, 1e-12))[at_source])
+
+
 def _places(here: Texts, there: Texts) -> tuple[list[str], IntArray, IntArray, list[str]] | str:
     """The groups' names, each sample's group by number, and remarks; or why the column makes no groups."""
     both = np.concatenate([here, there])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from shiftlens.core.arrays import Floats
 from shiftlens.core.causes.changes import ActiveFactor, Plan
 from shiftlens.core.estimate.combine import KnownSet, combined, regression
-from shiftlens.core.estimate.estimators import estimates, reference
+from shiftlens.core.estimate.estimators import Reference, estimates, reference
 from shiftlens.core.estimate.known_sets import Changer, known_sets
 from shiftlens.core.results.numbers import THIN
 from shiftlens.core.results.results import AccuracyEstimate, Interval
@@ -33,6 +33,7 @@ class Asked:
         others: factors beside them.
         accuracy: of the classifier on the source, as the results state it.
         fall, fall_error: of the accuracy by all fitted changes together, and its standard error.
+        mixes: by the column of metadata, weights ``(n,)`` that give the source the target's mix of its groups.
         target: ``(m, K)`` the classifier's probabilities of target samples.
     """
 
@@ -43,6 +44,7 @@ class Asked:
     fall: float
     fall_error: float
     target: Floats
+    mixes: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def estimate_accuracy(asked: Asked) -> AccuracyEstimate:
@@ -50,28 +52,73 @@ def estimate_accuracy(asked: Asked) -> AccuracyEstimate:
     source, rows = asked.source, np.arange(len(asked.source.labels))
     plain = source.predicted((), rows)
     known = reference(plain, source.labels)
-    made = estimates(source.predicted(asked.plan, rows), known)
     there = estimates(asked.target, known)
-    changed = asked.accuracy - asked.fall
     level = asked.accuracy - known.accuracy  # the source samples looked at here may be easier or harder than all
+    likest = _likest(asked, plain, known, _means(there))
+    made, changed, changed_error = likest.seen, likest.accuracy, likest.error
     own = {CHANGED_SOURCE: changed}
     noise = float(np.sqrt(max(changed * (1 - changed), 0.01) / len(asked.target)))
     common = np.bincount(asked.target.argmax(1)).max() / len(asked.target)
     if common >= COLLAPSED:
-        one = combined(changed, asked.fall_error, np.zeros(0), None, noise, asked.accuracy)
+        one = combined(changed, changed_error, np.zeros(0), None, noise, asked.accuracy)
         why = f"{100 * common:.0f}{THIN}% of the predictions are of one class, and tell nothing of how many are right"
         return _told(one.value, one.ci, asked, own, dict.fromkeys((*PREDICTIONS, REGRESSION), why), 0)
     sets = known_sets(source, asked.plan, asked.others, known)
     begun = KnownSet("as it is", _means(estimates(plain, known)), known.accuracy)
     learned = regression(sets, begun)
-    difference = _means(there) - _means(made)
-    spread = _error(there, learned.weights), _error(made, learned.weights)
+    difference = _means(there) - made
+    spread = _error(there, learned.weights), likest.spread(learned.weights)
     one = combined(
-        changed, asked.fall_error, difference, learned, float(np.hypot(noise, np.hypot(*spread))), asked.accuracy
+        changed, changed_error, difference, learned, float(np.hypot(noise, np.hypot(*spread))), asked.accuracy
     )
     own |= {name: float(np.clip(level + values.mean(), 0, 1)) for name, values in there.items()}
     own[REGRESSION] = float(np.clip(asked.accuracy + learned.moved(_means(there) - begun.seen), 0, 1))
     return _told(one.value, one.ci, asked, own, {}, len(sets))
+
+
+@dataclass(frozen=True)
+class Likest:
+    """The source, changed or reweighted by groups, so that the estimators see least between it and the target.
+
+    Attributes:
+        estimates: per sample, by the estimator's name.
+        weight: ``(n,)`` of its samples.
+        accuracy, error: what it has, and the standard error of that.
+    """
+
+    estimates: dict[str, Floats]
+    weight: Floats
+    accuracy: float
+    error: float
+
+    @property
+    def seen(self) -> Floats:
+        """``(k,)`` what the estimators say of it."""
+        return np.array([np.average(self.estimates[name], weights=self._of(name)) for name in PREDICTIONS])
+
+    def _of(self, name: str) -> Floats:
+        return self.weight[: len(self.estimates[name])]
+
+    def spread(self, weights: Floats) -> float:
+        """Standard error of the weighted sum of the estimators' means."""
+        return _error(self.estimates, weights) * float(np.sqrt((self.weight**2).mean()) / self.weight.mean())
+
+
+def _likest(asked: Asked, plain: Floats, known: Reference, there: Floats) -> Likest:
+    """The source with all fitted changes, or with the target's mix of groups, or with both."""
+    source, even = asked.source, np.ones(len(asked.source.labels))
+    changed = source.predicted(asked.plan, np.arange(len(even)))
+    found = [Likest(estimates(changed, known), even, asked.accuracy - asked.fall, asked.fall_error)]
+    for weight in asked.mixes.values():
+        for predicted, error in ((plain, 0.0), (changed, asked.fall_error)):
+            right = (predicted.argmax(1) == source.labels).astype(np.float64)
+            fall = known.accuracy - float(np.average(right, weights=weight))
+            size = float(weight.sum() ** 2 / (weight**2).sum())  # as many samples as these weights are worth
+            own = float(np.sqrt(max(right.var(), 0.01) / size))
+            found.append(
+                Likest(estimates(predicted, known), weight, asked.accuracy - fall, float(np.hypot(error, own)))
+            )
+    return min(found, key=lambda one: float(np.abs(one.seen - there).sum()))
 
 
 def _means(per_sample: dict[str, Floats]) -> Floats:

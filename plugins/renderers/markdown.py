@@ -81,12 +81,16 @@ def _groups(results: Results) -> list[str]:
     """Each column of which something was found, in words, with its groups, those that cost most first."""
     parts = []
     for column in (column for column in results.groups if column.sentences):
+        told = " ".join(plain(sentence) for sentence in column.sentences)
+        if column.verdict != "harmful" and not any(row.worse for row in column.groups):
+            parts.append(told)
+            continue
         rows = ["| group | share | accuracy | by mix | by becoming worse |", "|---|---|---|---|---|"]
         for row in column.groups[:MOST_GROUPS]:
             shares = f"{percent(row.share_source)} → {percent(row.share_target)}"
             right = f"{percent(row.accuracy_source)} → {percent(row.accuracy_target)}"
             rows.append(f"| {plain(row.value)} | {shares} | {right} | {signed(row.mix)} | {signed(row.within)} |")
-        parts += [" ".join(plain(sentence) for sentence in column.sentences), "\n".join(rows)]
+        parts += [told, "\n".join(rows)]
     return parts
 
 

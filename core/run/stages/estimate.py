@@ -7,10 +7,11 @@ import logging
 import numpy as np
 
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
+from shiftlens.core.causes.groups import weights_of
 from shiftlens.core.data.samples import LazySamples
 from shiftlens.core.estimate.accuracy import Asked, estimate_accuracy
 from shiftlens.core.estimate.known_sets import Changer
-from shiftlens.core.run.context import Context, Outcome, Stage
+from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 from shiftlens.core.run.stages.trial import active_factors, fitted_plan
 
 logger = logging.getLogger("shiftlens")
@@ -49,11 +50,25 @@ def work(context: Context) -> Outcome:
             accuracy=accuracy,
             fall=trial["fall"],
             fall_error=trial["error"],
+            mixes=_mixes(context, rows),
             target=np.concatenate([probabilities(target[part]) for part in target.parts()]),
         )
     )  # fmt: skip
     logger.info("%s", found.sentence)
     return Outcome(facts={"estimate": found.model_dump(mode="json")})
+
+
+def _mixes(context: Context, rows: IntArray) -> dict[str, Floats]:
+    """Weights of these source samples by the columns of metadata whose changed mix costs accuracy."""
+    found = {}
+    here, there = (context.domain(role).groups for role in DOMAINS)
+    for column in context.facts("groups")["groups"]:
+        name = column["column"]
+        if column["verdict"] == "harmful" and name in here:
+            weight = weights_of(np.asarray(here[name])[rows], np.asarray(there[name]))
+            if weight is not None:
+                found[name] = weight
+    return found
 
 
 def _drawn(rows: IntArray, most: int, rng: np.random.Generator) -> IntArray:
@@ -63,6 +78,6 @@ def _drawn(rows: IntArray, most: int, rng: np.random.Generator) -> IntArray:
 STAGE = Stage(
     "estimate",
     settings=("factors", "seed", "batch_size", "device"),
-    after=("data", "classifier", "score", "trial"),
+    after=("data", "classifier", "score", "groups", "trial"),
     work=work,
 )

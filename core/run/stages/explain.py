@@ -49,6 +49,8 @@ from shiftlens.core.run.stages.trial import active_factors
 from shiftlens.core.run.stages.where import accuracy_intervals, confusions, rows_of, worst_samples
 
 LOSS_BINS = 40
+MOST = 0.5
+"""Share of the loss gap from which a changed mix of a group is the first thing to say."""
 
 
 def work(context: Context) -> Outcome:
@@ -67,7 +69,7 @@ def work(context: Context) -> Outcome:
         kind=data["kind"],
         sample_shape=data["sample_shape"],
         columns=data["columns"],
-        headline=" ".join([trial["headline"], *_told_of_groups(groups), *([estimate.sentence] if estimate else [])]),
+        headline=" ".join([*_told_with_groups(trial["headline"], groups), *([estimate.sentence] if estimate else [])]),
         warnings=[
             *data["warnings"],
             *model.get("warnings", []),
@@ -120,13 +122,19 @@ def work(context: Context) -> Outcome:
     return Outcome(["results.json", context.run.arrays.save("worst", pictures)])
 
 
-def _told_of_groups(groups: list[GroupColumn]) -> list[str]:
-    """The costliest mix of metadata and the group that became worse most, for the headline; classes are a cause."""
-    told = []
+def _told_with_groups(headline: str, groups: list[GroupColumn]) -> list[str]:
+    """The headline with the costliest mix of metadata and the group that became worse most; classes are a cause.
+
+    A mix that makes most of the gap comes first.
+    """
+    told: list[str] = []
     own = [column for column in groups if column.column != CLASS]
     told += [column.sentences[0] for column in own if column.verdict == "harmful"][:1]
     worse = [(row.within or 0.0, sentence) for column in own for row, sentence in _worse_ones(column)]
-    return [*told, *([max(worse)[1]] if worse else [])]
+    first = [headline, *told]
+    if any(column.verdict == "harmful" and (column.mix_share or 0.0) > MOST for column in own[:1]):
+        first.reverse()
+    return [*first, *([max(worse)[1]] if worse else [])]
 
 
 def _worse_ones(column: GroupColumn) -> list[tuple[GroupRow, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 
 import numpy as np
 import pytest
@@ -65,6 +66,19 @@ def test_it_is_said_everywhere(finished):
     assert "Groups by light" in page
     assert "the changed mix of light costs" in page
     assert "## Groups" in (finished.path / "report.md").read_text(encoding="utf-8")
+
+
+def test_without_labels_the_estimate_goes_by_the_mix_of_groups(finished, tmp_path):
+    folder, truth = finished.path.parent, finished.results.accuracy.target
+    for file in folder.iterdir():
+        if file.is_file():
+            shutil.copy(file, tmp_path)
+    with np.load(tmp_path / "target.npz") as stored:
+        np.savez(tmp_path / "target.npz", x=stored["x"])
+    estimate = run(load_settings(tmp_path / "analysis.yaml"), tmp_path / "run", until="estimate").record("estimate")
+    found = estimate.facts["estimate"]
+    assert found["ci"][0] <= truth <= found["ci"][1]
+    assert abs(found["value"] - truth) < 0.1
 
 
 def test_another_table_is_noticed_by_the_next_run(finished):
