@@ -8,9 +8,10 @@ photographs of 224 px of each domain with photos-classifier.onnx. *digits*: spok
 domain. Every line is one run up to the verdicts, with default settings. The nulls change nothing, or something that has
 a strength and no fault's name.
 
-*named*: the harmful or harmless verdict names the planted fault (or one that gives the same images up to what the data
-can show); *family*: a factor of strength stands in its place (low resolution told as a blur); *wrong*: another fault or
-factor is called harmful; *silent*: nothing is. Prints a Markdown table; benchmarks/preprocessing.md holds the last one.
+*named*: the planted fault is found (or one that gives the same images up to what the data can show), whatever its
+verdict; *family*: a factor of strength stands in its place (low resolution told as a blur); *wrong*: another fault, or
+a harmful factor that is not of its family; *silent*: nothing is. Prints a Markdown table; benchmarks/preprocessing.md
+holds the last one.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder that keeps classifiers and runs")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores of {platform.machine()}, Python {platform.python_version()}\n")
-    print("| samples | planted | points lost | told | harmful (points), harmless | s |")
+    print("| samples | planted | points lost | told | harmful (points), harmless, unclear? | s |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.keep or Path(temporary)
@@ -259,7 +260,7 @@ def _told(bench: Bench, name: str, finished: Run, seconds: float) -> str:
         else (FAULTS[name][1] if name in FAULTS else {})
     )
     family = FAULTS[name][2] if name in FAULTS else NULL_FACTORS.get(name, ())
-    right = [c for c in causes if c.variant in named.get(c.factor, ()) and c.verdict in ("harmful", "harmless")]
+    right = [c for c in causes if c.variant in named.get(c.factor, ())]
     harmful = [c for c in causes if c.verdict == "harmful"]
     wrong = [c for c in harmful if c not in right and c.factor not in family]
     others = [c for c in causes if c.variant and c not in right]
@@ -271,6 +272,7 @@ def _told(bench: Bench, name: str, finished: Run, seconds: float) -> str:
         told = "right"
     shown = [f"**{_called(c)}** {100 * (c.accuracy_effect or 0):.0f}" for c in harmful]
     shown += [_called(c) for c in causes if c.verdict == "harmless"]
+    shown += [f"{_called(c)}?" for c in causes if c.verdict == "unclear" and c.effect is not None]
     lost = 100 * (accuracy[0] - accuracy[1])
     return f"| {bench.name} | {name} | {lost:.1f} | {told} | {', '.join(shown) or '–'} | {seconds:.0f} |"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.changes import ActiveFactor, Change, Plan, apply, individual_parts
 from shiftlens.core.causes.distance import LEVELS, Yardstick, evened_halves, units_of
 from shiftlens.core.causes.request import CauseRequest
-from shiftlens.core.data.samples import LazySamples
+from shiftlens.core.data.samples import IN_MEMORY, LazySamples
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,23 @@ class Distances:
         return (self.broad + sum(self.signs.values()) / max(len(self.signs), 1)) / 2
 
 
+@dataclass(frozen=True)
+class Tried:
+    """A variant, the distance that it leaves by what its factor sees, and by how much less that is: of both halves."""
+
+    change: Change
+    left: float
+    gain: float
+
+
 class VariantSearch:
     """Compares source samples, changed by variants, with target samples."""
 
     def __init__(self, request: CauseRequest, factors: Sequence[ActiveFactor]) -> None:
         self.request, self.factors, self.policy = request, list(factors), request.policy.discrete
         rng = np.random.default_rng([request.seed, 47])
-        count = min(request.settings.matching_samples, self.policy.samples)
+        fitting = max(self.policy.fewest, IN_MEMORY // (4 * prod(request.source_samples.sample_shape)))
+        count = min(request.settings.matching_samples, self.policy.samples, fitting)
         fit_s, fit_t, check_s, check_t = evened_halves(
             request.source_labels, request.target_labels, len(request.target_samples), count, rng
         )
@@ -121,39 +132,44 @@ class VariantSearch:
             for factor in self.factors
             if factor.name not in names and fit.signs.get(factor.name, fit.broad) > policy.differs
         ]
-        found = []
+        best: list[tuple[float, list[Tried]]] = []
         for factor in suspected:
-            name = factor.name
-            changes = [Change(factor.as_variant(variant.name), 1.0) for variant in factor.description.variants]
-            tried = [
-                self.distances((change, *plan), self.fit, policy.screened, [name]).seen_by(name) for change in changes
-            ]
-            near = few.seen_by(name) - policy.sign_of_gain * policy.wanted(few.seen_by(name))
-            for place in np.argsort(tried, kind="stable")[: policy.checked]:
-                if tried[place] > near:
-                    break
-                left = [self.distances((changes[place], *plan), half) for half in (self.fit, self.check)]
-                if all(
-                    before.seen_by(name) - after.seen_by(name) > policy.wanted(before.seen_by(name))
-                    for before, after in zip((fit, check), left, strict=True)
-                ):
-                    found.append((place, changes[place], left))
-        if not found:
+            passed = self._passed(factor, plan, fit, check, few)
+            if passed:
+                first = min(passed, key=lambda one: one.left)
+                left = sum(self.distances((first.change, *plan), half).all for half in (self.fit, self.check))
+                best.append((left, passed))
+        if not best:
             return None
-        _, chosen, left = min(found, key=lambda f: sum(d.all for d in f[2]))
-        name = chosen.name
-        gain = sum(before.seen_by(name) - after.seen_by(name) for before, after in zip((fit, check), left, strict=True))
-        most = sum(d.seen_by(name) for d in left) + policy.tie * gain
-        alike = sorted(
-            (
-                (place, change)
-                for place, change, d in found
-                if change.name == name and sum(e.seen_by(name) for e in d) <= most
-            ),
-            key=lambda f: f[0],
-        )
-        (_, named), *others = alike
-        return FoundVariant(named, [change.factor.variant for _, change in others], left[1].all, check.all)
+        _, passed = min(best, key=lambda one: one[0])
+        most = min(one.left for one in passed) + policy.tie * max(one.gain for one in passed)
+        named, *others = (one.change for one in passed if one.left <= most)  # in the order of the description
+        after = self.distances((named, *plan), self.check)
+        return FoundVariant(named, [change.factor.variant for change in others], after.all, check.all)
+
+    def _passed(
+        self, factor: ActiveFactor, plan: Plan, fit: Distances, check: Distances, few: Distances
+    ) -> list[Tried]:
+        """The variants of a factor that bring the source nearer, on both halves, in the order of its description.
+
+        ``fit``, ``check`` and ``few``: distances without it, of the halves and of the first few of the former.
+        """
+        policy, name = self.policy, factor.name
+        changes = [Change(factor.as_variant(variant.name), 1.0) for variant in factor.description.variants]
+        tried = [self.distances((change, *plan), self.fit, policy.screened, [name]).seen_by(name) for change in changes]
+        near = few.seen_by(name) - policy.sign_of_gain * policy.wanted(few.seen_by(name))
+        passed = []
+        for place in sorted(np.argsort(tried, kind="stable")[: policy.checked]):
+            if tried[place] > near:
+                continue
+            gains, left = [], 0.0
+            for half, before in ((self.fit, fit.seen_by(name)), (self.check, check.seen_by(name))):
+                after = self.distances((changes[place], *plan), half, names=[name]).seen_by(name)
+                gains.append(before - after - policy.wanted(before))
+                left += after
+            if min(gains) > 0:
+                passed.append(Tried(changes[place], left, fit.seen_by(name) + check.seen_by(name) - left))
+        return passed
 
 
 def made_on(samples: LazySamples, plan: Plan, seed: int) -> LazySamples:

@@ -58,7 +58,8 @@ class Yardstick:
         Per measure: the squared gap over what is tolerated, then its logarithm. So a measure that our operation moves
         a little differently than what happened to the data cannot outweigh many that it explains well.
         """
-        gap, tolerated = self._gaps(reached)
+        gap, made = (reached - self.goal) / self.scale, (reached - self.start) / self.scale  # (levels, k)
+        tolerated = self._tolerated(np.maximum(self._wanted, (made**2).mean(0)))
         ratio = (gap**2).mean(0) / tolerated
         weight = self.emphasis / self.emphasis.mean()
         return float((weight * np.log1p(ratio)).mean()), gap * np.sqrt(weight / (tolerated * (1 + ratio)))
@@ -71,16 +72,22 @@ class Yardstick:
         )  # fmt: skip
 
     def of_each(self, reached: Floats) -> Floats:
-        """``(k,)`` distance by each measure alone; `misfit` gives their weighted mean."""
-        gap, tolerated = self._gaps(reached)
-        return np.asarray(np.log1p((gap**2).mean(0) / tolerated))
+        """``(k,)`` distance by each measure alone, for changes that are made exactly or not at all.
 
-    def _gaps(self, reached: Floats) -> tuple[Floats, Floats]:
-        """Gaps ``(levels, k)`` in units of the measures, and of their square what is tolerated ``(k,)``."""
+        What is tolerated is a share of what the target moved, however far the change went: `misfit`, which fits a
+        strength, must not be held up by a first step that goes too far.
+        """
         gap = (reached - self.goal) / self.scale
-        wanted, made = (self.start - self.goal) / self.scale, (reached - self.start) / self.scale
-        moves = np.maximum((wanted**2).mean(0), (made**2).mean(0))
-        return gap, self.floor + self.policy.tolerated**2 * moves + self.policy.least_tolerated
+        return np.asarray(np.log1p((gap**2).mean(0) / self._tolerated(self._wanted)))
+
+    @property
+    def _wanted(self) -> Floats:
+        """``(k,)`` squared gaps between the domains."""
+        return np.asarray((((self.start - self.goal) / self.scale) ** 2).mean(0))
+
+    def _tolerated(self, moves: Floats) -> Floats:
+        """Of squared gaps ``(k,)``, where measures move by so much, squared."""
+        return self.floor + self.policy.tolerated**2 * moves + self.policy.least_tolerated
 
 
 @dataclass(frozen=True)

@@ -104,10 +104,12 @@ class DiscretePolicy:
     """When a change without a strength is believed; benchmarks/preprocessing.md."""
 
     samples: int = 250
-    """Samples of each domain that variants are tried on; as many again check what was found."""
-    screened: int = 120
+    """Samples of each domain that variants are tried on, of large ones fewer; as many again check what was found."""
+    fewest: int = 30
+    """However large they are."""
+    screened: int = 100
     """Samples that every variant is tried on first."""
-    checked: int = 4
+    checked: int = 3
     """Best variants of a factor, by that, that are then tried on all samples."""
     differs: float = 0.75
     """Distance from which a factor's signs may have changed; between halves of one set of samples it is about 0.55."""
