@@ -3,8 +3,8 @@
 Each variant of each discrete factor is made, exactly as it is, on source samples at full size. What a plain turn moves
 shows in none of the broad measures, so every discrete factor brings *signs* of its own, and both together are compared
 as `distance` compares measures. A factor's variants are tried where its signs differ between the domains (the broad
-measures, where it has none). One counts where it brings the source nearer to the target by these signs and the broad
-measures, on the samples it was chosen by and on others.
+measures, where it has none). One counts where it brings the source nearer to the target by these signs, and no further
+away by the broad measures, on the samples it was chosen by and on others.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Distances:
     signs: dict[str, float]
 
     def seen_by(self, name: str) -> float:
-        """By the broad measures and one factor's signs, which count alike."""
-        return (self.broad + self.signs[name]) / 2 if name in self.signs else self.broad
+        """By one factor's signs, or, where it has none, by the broad measures."""
+        return self.signs.get(name, self.broad)
 
     @property
     def all(self) -> float:
@@ -65,7 +65,10 @@ class Distances:
 
 @dataclass(frozen=True)
 class Tried:
-    """A variant, the distance that it leaves by what its factor sees, and by how much less that is: of both halves."""
+    """A variant, the distance it leaves by its factor's signs and the broad measures, and how much less that is.
+
+    Both are sums over the halves.
+    """
 
     change: Change
     left: float
@@ -162,13 +165,16 @@ class VariantSearch:
         for place in sorted(np.argsort(tried, kind="stable")[: policy.checked]):
             if tried[place] > near:
                 continue
-            gains, left = [], 0.0
-            for half, before in ((self.fit, fit.seen_by(name)), (self.check, check.seen_by(name))):
-                after = self.distances((changes[place], *plan), half, names=[name]).seen_by(name)
-                gains.append(before - after - policy.wanted(before))
-                left += after
-            if min(gains) > 0:
-                passed.append(Tried(changes[place], left, fit.seen_by(name) + check.seen_by(name) - left))
+            nearer, left = True, 0.0
+            for half, before in ((self.fit, fit), (self.check, check)):
+                after = self.distances((changes[place], *plan), half, names=[name])
+                gain = before.seen_by(name) - after.seen_by(name)
+                nearer &= gain > policy.wanted(before.seen_by(name))
+                nearer &= after.broad < before.broad + policy.worse
+                left += after.seen_by(name) + after.broad
+            if nearer:
+                begun = sum(before.seen_by(name) + before.broad for before in (fit, check))
+                passed.append(Tried(changes[place], left, begun - left))
         return passed
 
 

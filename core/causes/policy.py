@@ -119,6 +119,8 @@ class DiscretePolicy:
     """A variant is believed when it takes away at least this part of the distance..."""
     least_gain: float = 0.1
     """...and at least this much of it."""
+    worse: float = 0.05
+    """By so much the distance by the broad measures may rise, by chance."""
     tie: float = 0.1
     """Variants of one factor that leave at most this part of the gain more are told as a set."""
     probed: int = 64

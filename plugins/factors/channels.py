@@ -18,8 +18,8 @@ class ChannelOrder:
     """The three channels in another order."""
 
     def signs(self, x: FloatArray) -> Floats:
-        """``(N, 8)``: the channels' means and spreads against each other, the colour of the brightest and darkest
-        parts, and how alike two channels are."""
+        """``(N, 8)``: the channels' means (over the whole) and spreads against each other, the colour of what is light,
+        and how alike two channels are."""
         mean, spread = x.mean((2, 3)), x.std((2, 3)) + 0.02
         light = x.mean(1)[:, None]
         centred = x - mean[:, :, None, None]
@@ -29,7 +29,8 @@ class ChannelOrder:
             (centred[:, a] * centred[:, b]).mean((1, 2)) / (spread[:, a] * spread[:, b]) for a, b in ((0, 1), (1, 2))
         ]
         pairs = ((0, 1), (1, 2))
-        columns = [mean[:, a] - mean[:, b] for a, b in pairs]
+        exposure = mean.mean(1) + 0.02  # darker images have smaller differences
+        columns = [(mean[:, a] - mean[:, b]) / exposure for a, b in pairs]
         columns += [np.log(spread[:, a] / spread[:, b]) for a, b in pairs]
         columns += [lit[:, a] - lit[:, b] for a, b in pairs]
         return np.stack([*columns, *alike], axis=1).astype(np.float64)
