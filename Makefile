@@ -2,7 +2,7 @@
 
 BIN := .venv/bin
 
-.PHONY: check lint format types layers test slow docs reference mutation ci
+.PHONY: check lint format types layers test slow docs reference fuzz mutation ci
 
 check: lint types layers test ## all that must hold before a commit
 
@@ -36,6 +36,9 @@ reference: $(BIN)/pytest ## docs/reference, from the code
 docs: reference ## the pages, in site/
 	$(BIN)/pip install -q -c constraints.txt -e '.[docs]'
 	$(BIN)/mkdocs build --strict
+
+fuzz: $(BIN)/pytest ## bytes nobody thought of, MINUTES for each reader and file (10)
+	SHIFTLENS_FUZZ_MINUTES=$(or $(MINUTES),10) $(BIN)/pytest tests/hostile/test_fuzz.py --dist load
 
 mutation: $(BIN)/pytest ## wrong changes that the default tests do not see (an hour)
 	$(BIN)/python -m benchmarks.mutation --out benchmarks/mutation.md

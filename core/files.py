@@ -28,6 +28,10 @@ def whole(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        if error.filename is not None or error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk: say of what
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -59,6 +63,16 @@ def check_disk(folder: Path, size: int, what: str) -> None:
             f"{what} takes {size / 2**30:.1f} GB on disk, and {free / 2**30:.1f} GB are free in {folder}; make room, "
             "or give --out a folder on a larger disk"
         )
+
+
+def reserve(path: Path) -> None:
+    """Take the room on disk of a file whose size is set, so that a full disk is an `OSError` now.
+
+    Where the values of a memory-mapped file have no room as they are written, the process is ended by a signal.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def read_text(path: Path, most_bytes: int = LARGEST_TEXT) -> str:

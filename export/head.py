@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from shiftlens.core.errors import ExportError
-from shiftlens.core.files import whole
+from shiftlens.core.files import write_bytes
 
 PASSED = {"Softmax", "LogSoftmax", "Identity", "Flatten", "Reshape", "Squeeze", "Cast", "Clip"}
 """Operators between the last linear layer and the output that a refit leaves as they are."""
@@ -113,8 +113,7 @@ class Head:
             model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         _only_what_is_needed(model)
         onnx.checker.check_model(model)
-        with whole(path) as temporary:
-            onnx.save(model, str(temporary))
+        write_bytes(path, model.SerializeToString())
 
 
 def _only_what_is_needed(model: Any) -> None:

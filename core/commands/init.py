@@ -29,6 +29,18 @@ from shiftlens.core.host.kinds import Loss, Reader
 logger = logging.getLogger("shiftlens")
 
 CLASSES_NAMED = 12
+OTHERS = (
+    ((".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z", ".rar"), "unpack it, and give what comes out"),
+    ((".pkl", ".pickle", ".joblib"), "pickles can run code, so they are not read: save it as .parquet, .csv or .npz"),
+    ((".xlsx", ".xls", ".ods"), "save its sheet as .csv"),
+    (
+        (".json", ".jsonl", ".arrow", ".feather", ".orc", ".sas7bdat", ".dta", ".sav", ".rds"),
+        "save it as .parquet or .csv",
+    ),
+    ((".h5", ".hdf5", ".mat", ".pt", ".pth", ".safetensors", ".tfrecord"), "save its arrays as .npz with x and y"),
+    ((".png", ".jpg", ".jpeg", ".wav", ".flac", ".mp3", ".tif"), "that is one sample: give the folder of all"),
+)
+"""Files that people have and no reader takes, by their suffixes, and what to do with them."""
 
 
 @dataclass(frozen=True)
@@ -162,8 +174,9 @@ def _reader(role: str, path: Path, base: Path, host: Host) -> Reader:
         raise InputError(f"--{role} {_plainly(str(path))}: {error}; correct the path") from None
     found = host.claiming(Reader, {"path": str(path.expanduser().resolve())}, base)
     if found is None:
+        hint = next((f" {advice};" for ends, advice in OTHERS if path.name.lower().endswith(ends)), "")
         raise InputError(
-            f"--{role} {path}: no reader knows what to do with it; there are: {', '.join(host.names(Reader))} "
+            f"--{role} {path}: no reader knows what to do with it;{hint} there are: {', '.join(host.names(Reader))} "
             "(`shiftlens plugins show NAME` says what each reads)"
         )
     return found

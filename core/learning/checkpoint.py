@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 import math
 import pickle
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from shiftlens.core.files import whole
+from shiftlens.core.files import write_bytes
 from shiftlens.core.host.kinds import TrainingData
 
 logger = logging.getLogger("shiftlens")
@@ -56,8 +57,9 @@ class TrainingState:
     def save(self, path: Path) -> None:
         """Write whole; a finished training needs no optimiser and no last state any more."""
         kept = replace(self, model={}, optimisers={}) if self.finished else self
-        with whole(path) as temporary:
-            torch.save(kept.__dict__, temporary)
+        content = io.BytesIO()  # torch itself, writing to a full disk, raises no OSError
+        torch.save(kept.__dict__, content)
+        write_bytes(path, content.getvalue())
 
 
 def stamp_of(network: nn.Module, data: TrainingData, made_by: tuple[object, ...]) -> str:

@@ -177,16 +177,24 @@ def _named_files(root: Path, table: Path, suffixes: tuple[str, ...], what: str) 
     places = {name.lower(): place for place, name in enumerate(header)}
     file_column = next((places[guess] for guess in FILE_COLUMNS if guess in places), None)
     label_column = next((places[guess] for guess in LABEL_COLUMNS if guess in places), None)
+    if label_column is None and file_column is not None and len(header) == 2:
+        label_column = 1 - file_column  # whatever it is called
     missing = [name for name, found in (("file", file_column), ("label", label_column)) if found is None]
     if file_column is None or label_column is None:
         raise InputError(
             f"{table}, line 1: there is no column {' and no column '.join(missing)}; begin it with file,label"
         )
     columns = {name: place for place, name in enumerate(header) if name}
+    below: dict[str, list[Path]] = {}  # by their names: the table often leaves out the folder that they lie in
+    for below_root in files_of(root, suffixes):
+        for name in (below_root.name, below_root.stem):
+            below.setdefault(name, []).append(below_root)
     for line, row in rows:
         cells = [*row, *[""] * (len(header) - len(row))]
         file, label = cells[file_column].strip(), cells[label_column].strip()
         path = _inside(root, file, suffixes)
+        if path is None and len(same := below.get(file, [])) == 1:
+            path = same[0]
         if not file or not label:
             mistakes.append(f"line {line}: the {'label' if file else 'file'} is empty")
         elif file in seen:

@@ -1,7 +1,7 @@
-"""Reads tables of text: ``.csv`` and ``.tsv`` with a header, one sample per row, a label and values in columns.
+"""Reads tables of text, such as ``.csv`` and ``.tsv``: one sample per row, a label and values in columns.
 
-Columns are parted by comma, semicolon or tab, whichever the header has most of. What is wrong is told with its line
-and its column, all mistakes at once.
+Columns are parted by comma, semicolon or tab, whichever the header has most of, or by spaces where it has none of
+them. What is wrong is told with its line and its column, all mistakes at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shiftlens.plugins.readers.columns import as_number, converter
 from shiftlens.plugins.readers.table_proposal import Cells, propose
 from shiftlens.plugins.readers.text import AS_CP1252
 
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", ".tab", ".data", ".txt")
 DELIMITERS = ",;\t"
 LONGEST_LINE = 2**25  # characters: of a million columns and more
 LOOKED_AT = 20_000  # rows by which `shiftlens init` tells what a column is
@@ -37,7 +37,7 @@ Rows = Iterator[tuple[int, list[str]]]
 class Settings(table.TableSettings):
     """Settings of the csv reader."""
 
-    path: Path = Field(description=".csv or .tsv with one sample per row")
+    path: Path = Field(description=".csv, .tsv, .txt or .data with one sample per row")
     header: bool | None = Field(
         None,
         description="whether the first line names the columns; without one they are column-0, column-1, ...; left out: "
@@ -146,8 +146,13 @@ def rows_of(path: Path) -> Rows:
         with path.open(encoding=encoding, errors=AS_CP1252, newline="") as stream:
             header = stream.readline(LONGEST_LINE)
             stream.seek(0)
-            delimiter = max(DELIMITERS, key=header.count)
-            rows = csv.reader(_lines(stream, path), delimiter=delimiter, strict=True)
+            lines, delimiter = _lines(stream, path), max(DELIMITERS, key=header.count)
+            if (
+                delimiter not in header and len(header.split()) > 1
+            ):  # columns set apart by spaces, as in the UCI archive
+                lines = ("\t".join(line.split()) + "\n" for line in lines)
+                delimiter = "\t"
+            rows = csv.reader(lines, delimiter=delimiter, strict=True)
             first = True
             for row in rows:
                 if any(cell.strip() for cell in row):

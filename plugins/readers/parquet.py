@@ -173,7 +173,14 @@ def cells_of(path: Path) -> Cells:
     schema = files[0].schema_arrow
     table.check_names(schema.names, path)
     index = index_of(schema)
-    names = [name for name in schema.names if name not in index]
+    nested = tuple(field.name for field in schema if _is_nested(field.type))
+    pictures = [name for name in nested if "bytes" in _fields(schema.field(name).type)]
+    if pictures:
+        raise InputError(
+            f"{path} holds files in its column {pictures[0]}, as Hugging Face keeps pictures and sounds; write each of "
+            f"them, row[{pictures[0]!r}]['bytes'], to a file in a folder of its class, and give the folder above"
+        )
+    names = [name for name in schema.names if name not in index and name not in nested]
     columns: dict[str, list[str]] = {name: [] for name in names}
     rows = 0
     for batch in batches(files, names, path):
@@ -185,7 +192,7 @@ def cells_of(path: Path) -> Cells:
             break
     if not rows:
         raise table.no_rows(path, {}, {})
-    return Cells(columns, rows)
+    return Cells(columns, rows, left_out=nested)
 
 
 def _proposes(source: Path, target: Path) -> Proposal:
@@ -236,6 +243,13 @@ def _is_nested(kind: Any) -> bool:
     return bool(types.is_nested(kind))
 
 
+def _fields(kind: Any) -> list[str]:
+    """The names of a structure's fields."""
+    from pyarrow import types
+
+    return [field.name for field in kind] if types.is_struct(kind) else []
+
+
 def _texts(column: Any) -> list[str]:
     """Values as text; missing ones (null or NaN) are empty. Bytes, and texts that are no UTF-8, are read as such."""
     from pyarrow import binary, types
@@ -245,8 +259,6 @@ def _texts(column: Any) -> list[str]:
         return [known[-1 if place is None else place] for place in column.indices.to_pylist()]
     if types.is_string(column.type):
         column = column.cast(binary())
-    if types.is_nested(column.type):
-        return ["" if value is None else f"a {column.type}" for value in column.to_pylist()]
     return [_text(value) for value in column.to_pylist()]
 
 

@@ -23,11 +23,15 @@ SOURCES = re.compile(r"train|source|before|old|ref|reference|a|0|1", re.I)
 
 @dataclass(frozen=True)
 class Cells:
-    """The first rows of a table: the cells of each column as text, and whether its first line was data."""
+    """The first rows of a table: the cells of each column as text, and whether its first line was data.
+
+    ``left_out`` are the columns that hold no cells but lists or structures.
+    """
 
     columns: Mapping[str, Sequence[str]]
     rows: int
     headerless: bool = False
+    left_out: tuple[str, ...] = ()
 
 
 def propose(source: Path, target: Path, cells_of: Callable[[Path], Cells]) -> Proposal:
@@ -56,13 +60,15 @@ def propose(source: Path, target: Path, cells_of: Callable[[Path], Cells]) -> Pr
     for names, whose in ((lost, "source"), (strange, "target")):
         if names:
             notes.append(f"Only the {whose} has {', '.join(names[:8])}; what one of them lacks cannot be compared.")
+    for name in dict.fromkeys((*ours.left_out, *theirs.left_out)):
+        notes.append(f"{name} holds lists or structures, which are no values, and is left out.")
     if _is_series(shared, ours):
         here["kind"] = there["kind"] = "series"
         notes.append("Rows of many numbers without names are taken for series; kind: tabular makes them vectors.")
         return Proposal(here, there, tuple(notes), tuple(questions))
     plan: dict[str, Any] = {}
     plan_there: dict[str, Any] = {}
-    odd = bool(lost or strange)
+    odd = bool(lost or strange or ours.left_out or theirs.left_out)
     for name in shared:
         column, column_there, why = guess(name, ours.columns[name], theirs.columns[name])
         odd = odd or bool(why) or column.as_ != "number"

@@ -29,7 +29,7 @@ from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.data.fingerprint import fingerprint
 from shiftlens.core.errors import InputError
-from shiftlens.core.files import whole, write_text
+from shiftlens.core.files import check_disk, reserve, whole, write_text
 from shiftlens.core.host.kinds import ComponentSettings, Proposal, Reader
 from shiftlens.plugins.readers import metadata
 from shiftlens.plugins.readers.class_tree import Entry, Tree, entries, holds, listed, skipped, table_of
@@ -159,8 +159,10 @@ class WavFolderReader:
         lengths = [-(-header.length * rate // header.rate) for header in headers.values()]
         length = settings.length or self._common_length(lengths)
         shape = (2 if wide else 1, length)
+        check_disk(array.parent, 4 * len(sounds) * shape[0] * shape[1], f"what is decoded of {len(sounds)} sounds")
         part = array.with_suffix(".part.npy")
         rows = np.lib.format.open_memmap(part, mode="w+", dtype=np.float32, shape=(len(sounds), *shape))
+        reserve(part)
 
         def decode(place: int) -> str | None:
             decoded = decoded_as(sounds[place], shape, settings.keep, rate)
@@ -177,6 +179,7 @@ class WavFolderReader:
         if broken:
             with whole(array) as temporary:
                 few = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(len(kept), *shape))
+                reserve(temporary)
                 for row, place in enumerate(kept):
                     few[row] = rows[place]
                 few.flush()

@@ -408,6 +408,7 @@ PARQUET = [
     Case(
         "pictures in a column, looked at",
         first(".parquet", parquet(lambda f: f.assign(image=[{"bytes": b"\x89PNG", "path": "a"}] * len(f)))),
+        ("before.parquet", "column image", "a folder of its class"),
     ),
     Case(
         "half floats",
