@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,6 +22,7 @@ from shiftlens.core.errors import ClassifierError, InputError
 from shiftlens.core.files import read_text
 from shiftlens.export.session import Tensor
 
+ML = "ai.onnx.ml"
 Dims = tuple[int | str | None, ...]
 
 CLASSES_KEYS = ("shiftlens.classes", "names", "classes", "class_names", "labels", "id2label")
@@ -335,13 +336,16 @@ def names_of(value: Any) -> tuple[str, ...] | None:
     return names if len(set(names)) == len(names) else None
 
 
-def with_one_input(found: FoundOnnx, columns: tuple[str, ...]) -> FoundOnnx:
+def with_one_input(
+    found: FoundOnnx, columns: tuple[str, ...], categories: Mapping[str, tuple[str, ...]] | None = None
+) -> FoundOnnx:
     """One input of several: flags of training are set to False, and inputs of one column each are joined to a vector.
 
     Converters of scikit-learn give a pipeline on a data frame one input ``(N, 1)`` for each column.
 
     Args:
         columns: names of the samples' values, whose order the joined input has where the inputs are named like them.
+        categories: of columns of categories, the texts that their numbers stand for: what an input of text is given.
 
     Returns:
         ``found`` itself where there is nothing to join, or more than that would be needed.
@@ -353,7 +357,8 @@ def with_one_input(found: FoundOnnx, columns: tuple[str, ...]) -> FoundOnnx:
     parts = [tensor for tensor in found.inputs if tensor not in flags]
     if not flags and len(parts) < 2:
         return found
-    if len(parts) > 1 and not all(_is_column(tensor) for tensor in parts):
+    texts = {_plain_name(name): values for name, values in (categories or {}).items()}
+    if len(parts) > 1 and not all(_is_column(tensor, texts) for tensor in parts):
         return found
     model = onnx.ModelProto()
     model.CopyFrom(found.model)
@@ -362,9 +367,9 @@ def with_one_input(found: FoundOnnx, columns: tuple[str, ...]) -> FoundOnnx:
         graph.initializer.append(numpy_helper.from_array(np.zeros(len(flag.shape) * (1,), dtype=bool), flag.name))
     kept = [value for value in graph.input if value.name in {tensor.name for tensor in parts}]
     if len(parts) > 1:
-        places = {re.sub(r"\W", "_", column): i for i, column in enumerate(columns)}
-        if sorted(places) == sorted(re.sub(r"\W", "_", tensor.name) for tensor in parts):
-            parts.sort(key=lambda tensor: places[re.sub(r"\W", "_", tensor.name)])
+        places = {_plain_name(column): i for i, column in enumerate(columns)}
+        if sorted(places) == sorted(_plain_name(tensor.name) for tensor in parts):
+            parts.sort(key=lambda tensor: places[_plain_name(tensor.name)])
         joined = "shiftlens.columns"
         names = [f"shiftlens.column-{i}" for i in range(len(parts))]
         sizes = "shiftlens.column-sizes"
@@ -375,6 +380,9 @@ def with_one_input(found: FoundOnnx, columns: tuple[str, ...]) -> FoundOnnx:
             inputs.append(sizes)
         front = [helper.make_node("Split", inputs, names, name="shiftlens.split", axis=1)]
         for name, tensor in zip(names, parts, strict=True):
+            if tensor.dtype.kind == "U":
+                front += _as_text(name, tensor.name, texts[_plain_name(tensor.name)], model)
+                continue
             kind = helper.np_dtype_to_tensor_dtype(tensor.dtype)
             front.append(helper.make_node("Cast", [name], [tensor.name], name=f"{name}.typed", to=kind))
         rest = list(graph.node)
@@ -388,6 +396,31 @@ def with_one_input(found: FoundOnnx, columns: tuple[str, ...]) -> FoundOnnx:
     return replace(found, model=model, inputs=tuple(_tensor(value) for value in kept), altered=True)
 
 
-def _is_column(tensor: Tensor) -> bool:
-    """Whether an input takes one number a sample."""
-    return len(tensor.shape) == 2 and tensor.shape[1] == 1 and np.issubdtype(tensor.dtype, np.number)
+def _is_column(tensor: Tensor, texts: Mapping[str, tuple[str, ...]]) -> bool:
+    """Whether an input takes one number a sample, or one text of a category that is known."""
+    known = np.issubdtype(tensor.dtype, np.number) or (tensor.dtype.kind == "U" and _plain_name(tensor.name) in texts)
+    return len(tensor.shape) == 2 and tensor.shape[1] == 1 and known
+
+
+def _plain_name(name: str) -> str:
+    """A column's name as converters write it."""
+    return re.sub(r"\W", "_", name)
+
+
+def _as_text(name: str, entry: str, texts: tuple[str, ...], model: Any) -> list[Any]:
+    """Nodes that turn the numbers ``name`` of categories into their texts; any other number is an empty one."""
+    from onnx import TensorProto, helper
+
+    version = next((e.version for e in model.opset_import if e.domain == ML), None)
+    if version is None:
+        model.opset_import.append(helper.make_opsetid(ML, 2))
+    if version == 1:
+        named: dict[str, Any] = {"classes_strings": list(texts)}
+    else:
+        named = {"keys_int64s": list(range(len(texts))), "values_strings": list(texts)}
+    round_, whole = f"{name}.round", f"{name}.whole"
+    return [
+        helper.make_node("Round", [name], [round_], name=round_),
+        helper.make_node("Cast", [round_], [whole], name=whole, to=TensorProto.INT64),
+        helper.make_node("LabelEncoder", [whole], [entry], name=f"{name}.text", domain=ML, default_string="", **named),
+    ]

@@ -82,6 +82,7 @@ class Domain:
         otherwise: samples that could be read in another way, for the accuracies to tell.
         notes: what the reader decided or left out, in full sentences; the report warns of it.
         groups: metadata of the samples by column, each ``(N,)`` strings; empty where a sample has no value.
+        categories: of columns of categories, by name: the text that each of their numbers 0, 1, ... stands for.
         agrees: how it was read, by the setting's name, where both domains must be read alike: ``{"rate": 16000}``.
     """
 
@@ -96,6 +97,7 @@ class Domain:
     notes: tuple[str, ...] = ()
     agrees: Mapping[str, int] = field(default_factory=dict)
     groups: Mapping[str, npt.NDArray[np.str_]] = field(default_factory=dict)
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.stored.shape[0])

@@ -69,7 +69,7 @@ class OnnxFile:
         settings = self.settings
         name = f"the classifier {settings.path}"
         check_normalise(settings.normalise, source)
-        found = with_one_input(look(settings.path), source.columns)
+        found = with_one_input(look(settings.path), source.columns, source.categories)
         decided = self._decided(found, source, name)
         for step in decided.steps:
             logger.info("%s: %s", name, step)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import logging
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
+from shiftlens.core.arrays import FloatArray
 from shiftlens.core.data.domain import Domain
 from shiftlens.core.errors import ClassifierError, near_miss
 from shiftlens.core.host.kinds import ProvidedClassifier
@@ -43,6 +47,11 @@ class Settings(BroughtSettings):
     folder: Path = Field(
         default=Path(),
         description="folder where the module stands, unless it is installed; left out: that of the settings file",
+    )
+    takes: Literal["array", "frame"] = Field(
+        default="array",
+        description="what a function is called with: an array, or, of a table, a pandas data frame with the columns of "
+        "the file, categories as their texts, such as a pipeline of scikit-learn was fitted on",
     )
     depends: tuple[Path, ...] = Field(
         default=(),
@@ -86,7 +95,11 @@ class PythonCallable:
                 f"{name} gives a {type(classifier).__name__}; it must give a torch module or a function"
             )
         check_normalise(settings.normalise, source)
-        run = normalised(guarded(name, opened.while_called(classifier)), settings.normalise)
+        called = opened.while_called(classifier)
+        if settings.takes == "frame":
+            check_frames(name, source)
+            called = on_frames(called, source.columns, source.categories)
+        run = normalised(guarded(name, called), settings.normalise)
         check_outputs(name, run, source)
         return ProvidedClassifier(
             reads=tuple(remember(module, settings.folder, [*named, *opened.files])),
@@ -95,6 +108,39 @@ class PythonCallable:
             output=settings.output,
             classes=settings.classes,
         )
+
+
+def check_frames(name: str, source: Domain) -> None:
+    """Frames can be made: the samples are rows of a table, and pandas is there.
+
+    Raises:
+        ClassifierError: they cannot.
+    """
+    if source.kind != "tabular":
+        raise ClassifierError(f"{name}: takes: frame is for tables; samples of kind {source.kind} are arrays")
+    if importlib.util.find_spec("pandas") is None:
+        raise ClassifierError(f"{name}: takes: frame needs pandas: pip install pandas")
+
+
+def on_frames(
+    function: Callable[[Any], Any], columns: tuple[str, ...], categories: Mapping[str, tuple[str, ...]]
+) -> Callable[[FloatArray], Any]:
+    """A function of data frames as one of vectors ``(N, F)``; a number that is no category's is an empty cell."""
+
+    def called(x: FloatArray) -> Any:
+        import pandas
+
+        cells: dict[str, Any] = {}
+        for place, name in enumerate(columns):
+            if name not in categories:
+                cells[name] = x[:, place]
+                continue
+            texts = np.array([*categories[name], np.nan], dtype=object)
+            numbers = np.round(x[:, place]).astype(np.int64)
+            cells[name] = texts[np.where((numbers >= 0) & (numbers < len(texts)), numbers, len(texts) - 1)]
+        return function(pandas.DataFrame(cells))
+
+    return called
 
 
 def imported(path: str, folder: Path = Path()) -> Any:

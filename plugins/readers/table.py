@@ -171,8 +171,13 @@ def table(
         names=tuple(names),
         columns=() if series else found.values,
         groups={name: np.array([cell.strip() for cell in cells]) for name, cells in groups.items()},
+        categories=_categories(found),
         notes=found.notes,
     )
+
+
+def _categories(found: Roles) -> dict[str, tuple[str, ...]]:
+    return {name: found.column(name).values or () for name in found.values if found.column(name).as_ == "category"}
 
 
 def _as_labels(labels: Sequence[str], column: str | None) -> npt.NDArray[np.str_]:
