@@ -80,7 +80,8 @@ def _facts(results: Results, settings: Mapping[str, Any]) -> tuple[str, ...]:
 def light_of(results: Results) -> Light:
     """One light: stop where the cause is not among what was found, care where something keeps it from being sure."""
     rest = results.unexplained
-    if rest is not None and rest.ci[0] > LARGE_REST:
+    by_groups = any(one.verdict == "harmful" and (one.mix_share or 0.0) > 1 - LARGE_REST for one in results.groups)
+    if rest is not None and rest.ci[0] > LARGE_REST and not by_groups:
         sentence = (
             f"{percent(rest.share)} of the loss has a cause that none of the factors measured explains: look at the "
             "samples before you act on the named ones."

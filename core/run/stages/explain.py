@@ -125,14 +125,14 @@ def work(context: Context) -> Outcome:
 def _told_with_groups(headline: str, groups: list[GroupColumn]) -> list[str]:
     """The headline with the costliest mix of metadata and the group that became worse most; classes are a cause.
 
-    A mix that makes most of the gap comes first.
+    A mix that makes most of the gap comes first, and one that costs accuracy where the gap is not known.
     """
     told: list[str] = []
     own = [column for column in groups if column.column != CLASS]
     told += [column.sentences[0] for column in own if column.verdict == "harmful"][:1]
     worse = [(row.within or 0.0, sentence) for column in own for row, sentence in _worse_ones(column)]
     first = [headline, *told]
-    if any(column.verdict == "harmful" and (column.mix_share or 0.0) > MOST for column in own[:1]):
+    if any(one.verdict == "harmful" and (one.gap is None or (one.mix_share or 0.0) > MOST) for one in own[:1]):
         first.reverse()
     return [*first, *([max(worse)[1]] if worse else [])]
 

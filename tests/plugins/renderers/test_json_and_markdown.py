@@ -68,7 +68,7 @@ def test_markdown_warns_of_a_grid_of_low_fidelity() -> None:
 def test_the_plugin_is_light_and_no_renderer_needs_torch() -> None:
     program = (
         "import sys, shiftlens.plugins.renderers as room; names = [r.name for r in room.shiftlens_renderers()];"
-        "assert names == ['html', 'json', 'markdown'], names;"
+        "assert names == ['html', 'json', 'markdown', 'prometheus'], names;"
         "assert not {'torch', 'jinja2', 'PIL', 'scipy'} & set(sys.modules), sys.modules;"
         "[r.build(r.settings()) for r in room.shiftlens_renderers()];"
         "assert 'torch' not in sys.modules and 'onnxruntime' not in sys.modules"
