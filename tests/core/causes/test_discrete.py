@@ -105,6 +105,16 @@ def test_a_fault_of_photographs_is_recognised_without_any_classifier(variant):
     assert found.distance < found.before
 
 
+@pytest.mark.parametrize("variant", ["turned-left", "letterbox-4:3-black"])
+def test_a_fault_is_recognised_beside_another_change(variant):
+    (x, y), (there, labels) = photographs()
+    name, change = FAULTS[variant]
+    both = with_pillow(with_pillow(there, change), lambda i: ImageEnhance.Brightness(i).enhance(0.5))
+    found = VariantSearch(request((x, y), (both, labels), []), discrete("image")).find()
+    assert found is not None
+    assert (found.change.name, found.change.factor.variant) == (name, variant)
+
+
 @pytest.mark.parametrize("name", NULLS)
 def test_what_is_no_fault_is_not_taken_for_a_turn_or_another_order(name):
     (x, y), (there, labels) = photographs()
@@ -222,9 +232,9 @@ def test_a_plan_keeps_the_variant_and_one_that_is_not_there_is_told():
         plan_of_values(values, [factor("channel-order")], "plan.yaml")
 
 
-def test_broad_measures_and_signs_count_alike():
+def test_a_factor_is_seen_by_its_signs_and_all_signs_together_count_as_the_broad_measures():
     found = Distances(0.4, {"a": 0.2, "b": 0.8})
     assert found.all == pytest.approx((0.4 + 0.5) / 2)
-    assert found.seen_by("a") == pytest.approx((0.4 + 0.2) / 2)
+    assert found.seen_by("a") == 0.2
     assert found.seen_by("another") == 0.4
     assert Distances(0.4, {}).all == pytest.approx(0.2)
