@@ -55,7 +55,7 @@ def signature(path: Path) -> tuple[dict[str, int], list[dict[str, Any]], list[di
     model = load(path)
     weights = {tensor.name for tensor in model.graph.initializer}
 
-    def told(value: Any) -> dict[str, Any]:
+    def described(value: Any) -> dict[str, Any]:
         tensor = value.type.tensor_type
         shape = [d.dim_value if d.HasField("dim_value") else d.dim_param or "batch" for d in tensor.shape.dim]
         return {"name": value.name, "shape": shape, "type": str(helper.tensor_dtype_to_np_dtype(tensor.elem_type))}
@@ -63,8 +63,8 @@ def signature(path: Path) -> tuple[dict[str, int], list[dict[str, Any]], list[di
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return (
         {"opset": opset, "ir_version": model.ir_version},
-        [told(value) for value in model.graph.input if value.name not in weights],
-        [told(value) for value in model.graph.output],
+        [described(value) for value in model.graph.input if value.name not in weights],
+        [described(value) for value in model.graph.output],
     )
 
 

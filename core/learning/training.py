@@ -212,7 +212,7 @@ class _Loop:
         schedule = self.schedule
         torch.manual_seed(_seed_of(self.job.seed, step))
         self.trainee.train()
-        told: float | None = None
+        first: float | None = None
         updates = self.trainee.objective(batch, step / schedule.steps)
         while True:
             with mixed_precision(self.device):
@@ -231,10 +231,10 @@ class _Loop:
             for group in optimiser.param_groups:
                 group["lr"] = schedule.rate(step)
             optimiser.step()
-            told = float(loss.detach()) if told is None else told
-        if told is None:
+            first = float(loss.detach()) if first is None else first
+        if first is None:
             raise TypeError(f"{type(self.trainee).__name__}.objective yielded no loss")
-        return told
+        return first
 
     def _checked(self, state: TrainingState, step: int, loss: float, error: float) -> TrainingState:
         """The state after a look at the held-out rows."""

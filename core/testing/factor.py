@@ -153,9 +153,9 @@ def moves_as_asked(subject: FactorSubject) -> None:
         moved = wrapped(subject.made.measure(subject.moved(subject.x, by)) - subject.values, period)
         found.append(float(np.nanmedian(moved / by)))
     good = any(FOLLOWS[0] <= share <= FOLLOWS[1] for share in found)
-    told = f"{found[0]:.2f} of it upwards and {found[1]:.2f} downwards, when asked for {subject.step:.3g}"
-    expect(good, f"the measure to follow the shift by {FOLLOWS[0]} to {FOLLOWS[1]} of it", told)
-    expect(min(found) > -0.5, "no shift to move the measure the other way", told)
+    seen = f"{found[0]:.2f} of it upwards and {found[1]:.2f} downwards, when asked for {subject.step:.3g}"
+    expect(good, f"the measure to follow the shift by {FOLLOWS[0]} to {FOLLOWS[1]} of it", seen)
+    expect(min(found) > -0.5, "no shift to move the measure the other way", seen)
 
 
 @rule("factor", "goes-round-in-its-period")

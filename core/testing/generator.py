@@ -110,8 +110,8 @@ def lowers_its_loss(subject: GeneratorSubject) -> None:
         float((((subject.back - x) / spread) ** 2).mean()),
         float((((x - x.mean(0)) / spread) ** 2).mean()),
     )
-    told = f"{error:.3g}, of a variance of {variance:.3g}"
-    expect(error < BETTER_THAN_MEAN * variance, f"a squared error below {BETTER_THAN_MEAN:g} of the variance", told)
+    seen = f"{error:.3g}, of a variance of {variance:.3g}"
+    expect(error < BETTER_THAN_MEAN * variance, f"a squared error below {BETTER_THAN_MEAN:g} of the variance", seen)
     losses = [row["loss"] for row in subject.trained.history if "loss" in row]
     if len(losses) > 1:
         expect(losses[-1] < losses[0], f"a training loss below the first, {losses[0]:.4g}", f"{losses[-1]:.4g} at last")
@@ -123,9 +123,9 @@ def listens_to_the_loss(subject: GeneratorSubject) -> None:
     up = float(np.quantile(subject.data.loss, 0.9) - np.quantile(subject.data.loss, 0.1))
     moved = through(subject.trained, subject.data, subject.rows, up)
     share = float(np.abs(moved - subject.back).mean() / max(float(subject.data.batch(subject.rows).std()), 1e-9))
-    told = f"{share:.3g} of it"
+    seen = f"{share:.3g} of it"
     expect(
-        share > MOVED, f"samples that move by {MOVED:g} of their spread or more when the loss moves by {up:.3g}", told
+        share > MOVED, f"samples that move by {MOVED:g} of their spread or more when the loss moves by {up:.3g}", seen
     )
 
 

@@ -86,12 +86,12 @@ class OnnxFile:
         together = outputs_of(name, lambda x: session.run(**{entry: x})[result], x)
         self._check_same(together, decided, source, name)
         notes += _company(found, name, lambda x: session.run(**{entry: x})[result], x, together)
-        classes, told = _classes(settings, found, source, decided.reference.shape[1])
+        classes, remarks = _classes(settings, found, source, decided.reference.shape[1])
         return ProvidedClassifier(
             onnx=path,
             output=settings.output if settings.output in READINGS else "auto",
             classes=classes,
-            notes=(*notes, *told),
+            notes=(*notes, *remarks),
         )
 
     def understood(self) -> UnderstoodClassifier:
@@ -181,7 +181,7 @@ def _classes(
     if settings.classes is not None:
         return settings.classes, []
     known = {str(label) for label in source.labels} if source.labels is not None else set[str]()
-    told = []
+    remarks = []
     said = {"the file": found.classes} if found.classes else {}
     for where, names in {**said, **names_beside(settings.path)}.items():
         if names is None or len(names) != count:
@@ -189,11 +189,11 @@ def _classes(
         if known <= set(names):
             beside = where != "the file"
             return names, [f"The class names and their order are those of {where} beside the model."] if beside else []
-        told.append(
+        remarks.append(
             f"The class names of {where} ({', '.join(names[:5])}{', ...' if len(names) > 5 else ''}) are not the "
             "labels of the source and are not used; name the outputs in their order as classifier.classes."
         )
-    return None, told
+    return None, remarks
 
 
 def _is_in_form(found: FoundOnnx, decided: Decided) -> bool:

@@ -122,19 +122,19 @@ def _choose(
         if max(values.shape[1:], default=1) != flat.shape[1]:
             continue  # a map of features: more than one axis is longer than one
         columns[tensor.name] = flat.shape[1]
-    told = ", ".join(found.given)
+    names = ", ".join(found.given)
     if wanted not in READINGS and wanted not in columns:
         known = list(columns)
         raise ClassifierError(
             f'{name} has no output "{wanted}" with a value for each class; {near_miss(wanted, known)}'
-            f"it gives {told}; name one of {', '.join(known) or 'none'} as classifier.output"
+            f"it gives {names}; name one of {', '.join(known) or 'none'} as classifier.output"
         )
     if wanted in columns:
         return wanted, columns[wanted], []
     if not columns:
         shapes = ", ".join(f"{key} {value.shape}" for key, value in given.items())
         raise ClassifierError(
-            f"{name} gives {told} (for {count} samples: {shapes}); it must give ({count}, classes): one logit or "
+            f"{name} gives {names} (for {count} samples: {shapes}); it must give ({count}, classes): one logit or "
             "probability per class. A label alone tells nothing of how sure it is: export it with its probabilities"
         )
     order = list(columns)

@@ -66,9 +66,9 @@ def plain(name: str, module: nn.Module, source: Domain) -> nn.Module:
     columns = {key: _columns(value, len(x)) for key, value in outputs.items()}
     usable = [key for key, count in columns.items() if count]
     if not usable:
-        told = ", ".join(f"{key} {tuple(value.shape)}" for key, value in outputs.items()) or type(given).__name__
+        gave = ", ".join(f"{key} {tuple(value.shape)}" for key, value in outputs.items()) or type(given).__name__
         raise ClassifierError(
-            f"{name} gives {told} for {len(x)} samples; it must give ({len(x)}, classes), in a tensor, a tuple, a dict "
+            f"{name} gives {gave} for {len(x)} samples; it must give ({len(x)}, classes), in a tensor, a tuple, a dict "
             "or an object with .logits"
         )
     classes = len(class_names(source.labels)) if source.labels is not None else None

@@ -154,9 +154,9 @@ class _Trainee(Trainee):
         self.scale = Scale(data.rows, seed)
         self.to_source = ConverterNetwork(shape, settings.width, settings.blocks)
         self.to_target = ConverterNetwork(shape, settings.width, settings.blocks)
-        told = classes if data.labelled else 1
-        self.of_source = PatchDiscriminator(shape, settings.width, told)
-        self.of_target = PatchDiscriminator(shape, settings.width, told)
+        answers = classes if data.labelled else 1
+        self.of_source = PatchDiscriminator(shape, settings.width, answers)
+        self.of_target = PatchDiscriminator(shape, settings.width, answers)
         self.surrogate = Surrogate(shape, classes) if data.labelled and settings.content else None
         self.average = copy.deepcopy(self.to_source).requires_grad_(False)
         self.register_buffer("updates", torch.zeros(()))
@@ -181,7 +181,7 @@ class _Trainee(Trainee):
         converted, same_source = self.to_source(torch.cat([target, source])).split(count)
         moved, back_target = self.to_target(torch.cat([source, converted])).split(count)
         back_source = self.to_source(moved)
-        told, alike = zip(
+        fooled, alike = zip(
             _advice(self.of_source, converted, source, label),
             _advice(self.of_target, moved, target, label),
             strict=True,
@@ -190,7 +190,7 @@ class _Trainee(Trainee):
         same = (same_source - source).abs().mean()
         urge = (self.to_source.move.urge(target) ** 2).mean() + (self.to_target.move.urge(source) ** 2).mean()
         loss = settings.cycle * cycle + settings.identity * same + settings.matching * sum(alike) + CALM * urge
-        advised = settings.adversarial * sum(told)
+        advised = settings.adversarial * sum(fooled)
         if self.surrogate is not None:
             seen = self._held(converted) + NOISE * torch.randn_like(converted)
             advised = advised + settings.content * cross_entropy(self.surrogate(seen), batch.label)

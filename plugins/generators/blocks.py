@@ -147,7 +147,7 @@ class Position(nn.Module):
 
 
 class Condition(nn.Module):
-    """What a decoder that learns the loss axis is told besides z (¶50): position and class, ``(N, 1 + classes)``."""
+    """What a decoder that learns the loss axis gets besides z (¶50): position and class, ``(N, 1 + classes)``."""
 
     classes: Tensor
 

@@ -98,10 +98,10 @@ class _Trainee(Trainee):
         self.scale = Scale(data, seed)
         self.likeness = Likeness(self.scale, student, settings)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
-        told = 1 + data.classes if joint else 0
+        conditions = 1 + data.classes if joint else 0
         self.encoder = encoder_network(data.sample_shape, latent_of(settings))
-        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + told)
-        self.discriminator = _Discriminator(data.sample_shape, latent_of(settings) + told)
+        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + conditions)
+        self.discriminator = _Discriminator(data.sample_shape, latent_of(settings) + conditions)
         self.updates: Tensor
         self.register_buffer("updates", torch.zeros(()))
         self.average = copy.deepcopy(nn.ModuleList([self.encoder, self.decoder])).requires_grad_(False)
@@ -116,7 +116,7 @@ class _Trainee(Trainee):
         x = self.scale(batch.x)
         encoded = self.encoder(x)
         drawn = torch.randn_like(encoded)
-        real_z, drawn_z = self.told(encoded, batch), self.told(drawn, batch)
+        real_z, drawn_z = self.conditioned(encoded, batch), self.conditioned(drawn, batch)
         again, made = self.decoder(torch.cat([real_z, drawn_z])).chunk(2)
         reconstruction = self.likeness(again, x).mean()
         adversarial = self.discriminator(x, real_z).mean() - self.discriminator(made, drawn_z).mean()
@@ -129,11 +129,11 @@ class _Trainee(Trainee):
     def error(self, batch: Batch) -> Tensor:
         encoder, decoder = self.average
         x = self.scale(batch.x)
-        likeness: Tensor = self.likeness(decoder(self.told(encoder(x), batch)), x)
+        likeness: Tensor = self.likeness(decoder(self.conditioned(encoder(x), batch)), x)
         return likeness
 
-    def told(self, z: Tensor, batch: Batch) -> Tensor:
-        """Latents, and with `joint` what the networks are told besides them."""
+    def conditioned(self, z: Tensor, batch: Batch) -> Tensor:
+        """Latents, and with `joint` the loss and the class that the networks get besides them."""
         return z if self.condition is None else torch.cat([z, self.condition(batch.loss, batch.label)], dim=1)
 
     @torch.no_grad()
@@ -178,7 +178,7 @@ def _looked_at(trainee: _Trainee, data: TrainingData, training: Training, seed: 
     with one_core_free(), torch.no_grad(), seeded(seed):
         real = trainee.scale(x)
         z = encoder(real)
-        again, made = (decoder(trainee.told(latent, batch)) for latent in (z, torch.randn_like(z)))
+        again, made = (decoder(trainee.conditioned(latent, batch)) for latent in (z, torch.randn_like(z)))
         spread, variance = max(float(real.std(0).mean()), SAME), max(float(real.var(0).mean()), SAME)
         diversity = {"reconstructed": float(again.std(0).mean()) / spread, "drawn": float(made.std(0).mean()) / spread}
         return diversity, float(((again - real) ** 2).mean()) / variance

@@ -82,9 +82,9 @@ class _Trainee(Trainee):
         self.scale = Scale(data, seed)
         self.likeness = Likeness(self.scale, student, settings)
         self.condition = Condition(loss_scale(data), data.classes) if joint else None
-        told = 1 + data.classes if joint else 0
+        conditions = 1 + data.classes if joint else 0
         self.encoder = encoder_network(data.sample_shape, 2 * latent_of(settings))
-        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + told)
+        self.decoder = decoder_network(data.sample_shape, latent_of(settings) + conditions)
 
     def objective(self, batch: Batch, done: float) -> Iterator[tuple[str, Tensor]]:
         x = self.scale(batch.x)

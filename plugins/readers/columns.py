@@ -130,7 +130,7 @@ def guess(name: str, source: Sequence[str], target: Sequence[str]) -> tuple[Colu
     present = {role: [c for c in cells if not is_missing(c)] for role, cells in (("s", source), ("t", target))}
     both = [*present["s"], *present["t"]]
     missing = len(source) + len(target) - len(both)
-    told = f"{missing} of {len(source) + len(target)} cells are empty" if missing else ""
+    gaps = f"{missing} of {len(source) + len(target)} cells are empty" if missing else ""
     if INDEX.fullmatch(name) or not both:
         why = "a row counter that was saved along" if both else "it holds nothing"
         return Column(as_="ignore"), Column(as_="ignore"), why
@@ -139,7 +139,7 @@ def guess(name: str, source: Sequence[str], target: Sequence[str]) -> tuple[Colu
         kind: Kind = "true-false" if _all(both, truth) else "date"
         of: dict[str, Convert] = {"s": truth, "t": truth} if kind == "true-false" else {"s": days, "t": days}
         if not all(_all(cells, of[role]) for role, cells in present.items()):
-            column, why = _guessed_category(source, target, told)
+            column, why = _guessed_category(source, target, gaps)
             return column, column, why
         decimals = {"s": ".", "t": "."}
     else:
@@ -150,7 +150,7 @@ def guess(name: str, source: Sequence[str], target: Sequence[str]) -> tuple[Colu
         return Column(as_="ignore"), Column(as_="ignore"), "a row counter: whole numbers, each once"
     middle = sorted(numbers)[len(numbers) // 2]
     notes = [
-        told and f"{told}, which become {middle:g}, the middle value of the source",
+        gaps and f"{gaps}, which become {middle:g}, the middle value of the source",
         {"true-false": "true and false become 1 and 0", "date": "dates become days since 1970"}.get(kind, ""),
         "its numbers have a decimal comma" if "," in decimals.values() else "",
     ]
@@ -168,7 +168,7 @@ def _all(cells: Sequence[str], of: Convert) -> bool:
     return all(math.isfinite(of(cell)) for cell in cells)
 
 
-def _guessed_category(source: Sequence[str], target: Sequence[str], told: str) -> tuple[Column, str]:
+def _guessed_category(source: Sequence[str], target: Sequence[str], gaps: str) -> tuple[Column, str]:
     """Text: a category, or too many different ones to be one."""
     here, there = ({cell.strip() for cell in cells if not is_missing(cell)} for cells in (source, target))
     values = (*sorted(here), *sorted(there - here))
@@ -177,9 +177,9 @@ def _guessed_category(source: Sequence[str], target: Sequence[str], told: str) -
     notes = [f"text of {len(values)} values, which become 0 to {len(values) - 1} in this order"]
     if there - here:
         notes.append(f"only in the target: {', '.join(sorted(there - here)[:5])}")
-    missing = float(len(values)) if told else None
-    if told:
-        notes.append(f"{told}, which become {len(values)}")
+    missing = float(len(values)) if gaps else None
+    if gaps:
+        notes.append(f"{gaps}, which become {len(values)}")
     return Column(as_="category", values=values, missing=missing), "; ".join(notes)
 
 

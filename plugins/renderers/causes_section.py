@@ -56,12 +56,12 @@ def causes_section(results: Results, gallery: Gallery, scale: LossColours) -> Ca
             f"The mean loss goes from {number(results.loss.source)} to {number(results.loss.target)} {unit}, "
             f"a difference of {number(rise)}. "
         )
-    told = [cause for cause in changed if cause.verdict != "harmless"]
+    shown = [cause for cause in changed if cause.verdict != "harmless"]
     return Causes(
         gap=f"{gap}Each change below was made alone on real source samples, and the classifier asked again.",
         rows=_rows(changed, results),
         loss_unit=unit,
-        cards=tuple(_card(cause, results, gallery, scale) for cause in told),
+        cards=tuple(_card(cause, results, gallery, scale) for cause in shown),
         harmless=tuple(_card(cause, results, gallery, scale) for cause in changed if cause.verdict == "harmless"),
         unchanged=tuple(
             (factor_title(cause.factor, results.columns), cause.sentence)
@@ -83,17 +83,17 @@ def causes_section(results: Results, gallery: Gallery, scale: LossColours) -> Ca
 def _rows(causes: Sequence[Cause], results: Results) -> tuple[CauseRow, ...]:
     """One row per harmful or unclear factor, one for all harmless ones, one for the rest that nothing explains."""
     rest = results.unexplained
-    told = [cause for cause in causes if cause.verdict != "harmless"]
+    shown = [cause for cause in causes if cause.verdict != "harmless"]
     harmless = [cause for cause in causes if cause.verdict == "harmless"]
-    lost = [None if c.accuracy_effect is None else -100 * c.accuracy_effect for c in told]
-    lost_ci = [None if c.accuracy_ci is None else (-100 * c.accuracy_ci[1], -100 * c.accuracy_ci[0]) for c in told]
+    lost = [None if c.accuracy_effect is None else -100 * c.accuracy_effect for c in shown]
+    lost_ci = [None if c.accuracy_ci is None else (-100 * c.accuracy_ci[1], -100 * c.accuracy_ci[0]) for c in shown]
     by_points = charts.interval_scale(lost, lost_ci)
-    by_loss = charts.interval_scale([c.effect for c in told], [c.ci for c in told])
+    by_loss = charts.interval_scale([c.effect for c in shown], [c.ci for c in shown])
     by_share = charts.interval_scale(
-        [*(c.share for c in told), rest.share if rest else None],
-        [*(c.share_ci for c in told), rest.ci if rest else None],
+        [*(c.share for c in shown), rest.share if rest else None],
+        [*(c.share_ci for c in shown), rest.ci if rest else None],
     )
-    accuracies = [dose.accuracy for cause in told for dose in cause.dose]
+    accuracies = [dose.accuracy for cause in shown for dose in cause.dose]
     lowest = min(accuracies, default=0.0)
 
     def bar(span: Span, value: float | None, ci: Interval | None, say: Callable[[float], str]) -> IntervalBar | None:
@@ -109,7 +109,7 @@ def _rows(causes: Sequence[Cause], results: Results) -> tuple[CauseRow, ...]:
             bar(by_share, cause.share, cause.share_ci, percent),
             charts.small_dose(cause, lowest),
         )
-        for i, cause in enumerate(told)
+        for i, cause in enumerate(shown)
     ]  # fmt: skip
     if harmless:
         names = listed([factor_title(cause.factor, results.columns) for cause in harmless])

@@ -15,12 +15,12 @@ from shiftlens.plugins.renderers.words import VERDICTS, factor_title, number, pe
 def heading(factors: Sequence[str], results: Results) -> str:
     """ "harmful: stroke thickness"; by verdicts, the harmful ones first."""
     verdicts = {cause.factor: cause.verdict for cause in results.causes}
-    told = []
+    parts = []
     for verdict in VERDICTS:
         names = [factor_title(name, results.columns) for name in factors if verdicts.get(name) == verdict]
         if names:
-            told.append(f"{verdict}: {', '.join(names)}")
-    return "; ".join(told)
+            parts.append(f"{verdict}: {', '.join(names)}")
+    return "; ".join(parts)
 
 
 def how_to_read(results: Results) -> str:
@@ -56,14 +56,14 @@ def cell_view(
 ) -> CellView:
     """One cell with its figures as words; ``requested`` is None where no loss was asked for."""
     loss, asked, sure = number(measured), "" if requested is None else number(requested), percent(confidence)
-    told = [f"{place}: loss {loss}"]
+    words = [f"{place}: loss {loss}"]
     if asked:
-        told[0] += f", asked for {asked}"
-    told.append(f"predicted {predicted}{'' if correct else ', wrong'}, {sure} confident")
-    told += [part for part in (strengths, note) if part]
+        words[0] += f", asked for {asked}"
+    words.append(f"predicted {predicted}{'' if correct else ', wrong'}, {sure} confident")
+    words += [part for part in (strengths, note) if part]
     return CellView(
         picture=picture,
-        label="; ".join(told),
+        label="; ".join(words),
         measured=loss,
         requested=asked,
         predicted=predicted,

@@ -80,7 +80,7 @@ def _low(axes: Axes, axis: str) -> float:
 
 def _moves(results: Results) -> str:
     """How far factors move on average, without sign where single pairs tell it."""
-    told = []
+    phrases = []
     for cause in results.causes:
         moves = [m for pair in results.pairs for m in pair.moves if m.factor == cause.factor]
         if not moves or cause.grid is None:
@@ -89,10 +89,10 @@ def _moves(results: Results) -> str:
         gap = sorted(move.gap for move in moves)[len(moves) // 2]
         unit = cause.shift.unit if cause.shift else ""
         name = factor_title(cause.factor, results.columns)
-        told.append(f"{name} by {with_unit(middle, unit)} of the {with_unit(gap, unit)} between both samples")
-    if not told:
+        phrases.append(f"{name} by {with_unit(middle, unit)} of the {with_unit(gap, unit)} between both samples")
+    if not phrases:
         return ""
-    return f"Going down moves {listed(told)} (medians over the pairs, in either direction)."
+    return f"Going down moves {listed(phrases)} (medians over the pairs, in either direction)."
 
 
 def _stray(pair: PairResult, results: Results) -> tuple[tuple[bool, float], str]:
@@ -110,8 +110,8 @@ def _stray(pair: PairResult, results: Results) -> tuple[tuple[bool, float], str]
             unit = cause.shift.unit if cause.shift else ""
             verb = "turned" if cause.shift is not None and cause.shift.turn is not None else "moved by"
             words.append(f"{factor_title(move.factor, results.columns)} also {verb} {with_unit(move.down, unit)}")
-    told = f"Going down, {listed(words)}." if words else ""
-    return (largest > LARGE_STRAY, largest), told
+    sentence = f"Going down, {listed(words)}." if words else ""
+    return (largest > LARGE_STRAY, largest), sentence
 
 
 def _pair(place: int, index: int, results: Results, gallery: Gallery, scale: LossColours) -> PairView:

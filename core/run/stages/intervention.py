@@ -96,8 +96,8 @@ def _axis(names: tuple[str, ...], verdicts: Mapping[str, str], kind: str) -> Int
     """Headings from the verdicts: "harmless: hue; unclear: noise"."""
     if not names:
         return InterventionAxis(words=f"nothing that changed is {kind}")
-    told = dict.fromkeys(verdicts[name] for name in names)
-    words = "; ".join(f"{verdict}: {', '.join(n for n in names if verdicts[n] == verdict)}" for verdict in told)
+    kinds = dict.fromkeys(verdicts[name] for name in names)
+    words = "; ".join(f"{verdict}: {', '.join(n for n in names if verdicts[n] == verdict)}" for verdict in kinds)
     return InterventionAxis(factors=list(names), words=words)
 
 
@@ -149,17 +149,17 @@ def _probabilities(context: Context, x: FloatArray) -> np.ndarray[Any, np.dtype[
 
 def _sliders(context: Context, plan: Plan, x: FloatArray, label: IntArray) -> tuple[list[list[Slider]], FloatArray]:
     """Each change alone on each sample, and its samples ``(samples, changes, steps, *sample)``."""
-    told, pictures = [], []
+    samples, pictures = [], []
     for sample, own in zip(x, label, strict=False):
         drawn = [_dosed(context, change, sample) for change in plan]
         pictures.append(np.stack(drawn))
-        told.append(
+        samples.append(
             [
                 Slider(factor=change.name, steps=_steps(context, change, states, int(own)))
                 for change, states in zip(plan, drawn, strict=True)
             ]
         )
-    return told, np.stack(pictures)
+    return samples, np.stack(pictures)
 
 
 def _dosed(context: Context, change: Change, sample: FloatArray) -> FloatArray:
@@ -234,16 +234,16 @@ def _trust(grids: list[InterventionGrid], sides: Sides) -> dict[str, Any]:
 def _sentence(grids: list[InterventionGrid], sides: Sides, looked_at: int, flipped: int) -> str:
     """What the means over the samples say along each axis, and how usual such samples are."""
     start = np.mean([grid.measured[0, 0] for grid in grids])
-    told = []
+    ways = []
     if sides.right:
         there = np.mean([grid.measured[0, -1] for grid in grids])
-        told.append(f"Going right, the mean loss goes from {start:.2f} to {there:.2f}")
+        ways.append(f"Going right, the mean loss goes from {start:.2f} to {there:.2f}")
     if sides.down:
         there = np.mean([grid.measured[-1, 0] for grid in grids])
-        told.append(f"{'going down,' if told else 'Going down, the mean loss goes'} from {start:.2f} to {there:.2f}")
+        ways.append(f"{'going down,' if ways else 'Going down, the mean loss goes'} from {start:.2f} to {there:.2f}")
     share = percent(flipped / looked_at) if looked_at else "none"
     return (
-        f"{'; '.join(told)} ({len(grids)} samples, picked to show the finding). At its usual strength the whole shift "
+        f"{'; '.join(ways)} ({len(grids)} samples, picked to show the finding). At its usual strength the whole shift "
         f"changes the answer on {share} of {looked_at} source samples that the classifier had right."
     )
 

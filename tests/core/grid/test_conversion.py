@@ -47,13 +47,18 @@ def test_gaps_of_shifted_factors_are_measured_around_the_circle_too():
     assert everything == pytest.approx({"hue": 1.0, "brightness": 1.0}, abs=1e-9)
 
 
-def test_a_gap_of_a_circular_factor_is_held_against_the_spread_around_its_middle():
-    """Hues to both sides of 180 degrees lie close together, and far from hues of 120."""
-    cyan = np.concatenate([coloured((0.2, 1.0, 0.94))[:100], coloured((0.2, 0.94, 1.0))[:100]])
-    green = coloured((0.2, 1.0, 0.2))
-    (found,) = factor_gaps([active("hue")], [cause("hue", "harmless")], cyan, green, green)
-    assert found.source % 360 == pytest.approx(180, abs=1)
-    assert found.target == pytest.approx(120, abs=1)
+@pytest.mark.parametrize(
+    ("source", "target", "hues"),
+    [
+        (((0.2, 1.0, 0.94), (0.2, 0.94, 1.0)), (0.2, 1.0, 0.6), (180, 150)),
+        (((0.64, 1.0, 0.2), (0.56, 1.0, 0.2)), (0.93, 1.0, 0.2), (90, 65)),
+    ],
+)
+def test_a_gap_of_a_circular_factor_is_held_against_the_spread_around_its_own_middle(source, target, hues):
+    """A gap of some 30 degrees is many times the spread of the source's hues, wherever on the wheel they lie."""
+    x, y = np.concatenate([coloured(rgb)[:100] for rgb in source]), coloured(target)
+    (found,) = factor_gaps([active("hue")], [cause("hue", "harmless")], x, y, y)
+    assert (found.source % 360, found.target % 360) == pytest.approx(hues, abs=1)
 
 
 def test_a_factor_that_the_conversion_makes_unmeasurable_has_no_gap():
