@@ -7,7 +7,9 @@ import shutil
 
 import numpy as np
 import pytest
+import smallfactors
 from realdata import digits
+from smallfactors import Level
 
 from shiftlens import Host, load_run, load_settings, run
 from shiftlens.core.causes.changes import ActiveFactor
@@ -62,8 +64,16 @@ def test_a_gap_of_a_circular_factor_is_held_against_the_spread_around_its_own_mi
 
 
 def test_a_factor_that_the_conversion_makes_unmeasurable_has_no_gap():
-    red, grey = coloured((1.0, 0.2, 0.2)), coloured((0.7, 0.7, 0.7))
-    assert factor_gaps([active("hue")], [cause("hue", "harmless")], red, coloured((0.2, 1.0, 0.2)), grey) == []
+    class Dim(Level):
+        """Tells nothing of samples above 5."""
+
+        def measure(self, x):
+            return np.where(super().measure(x) > 5, np.nan, super().measure(x))
+
+    dim, causes = smallfactors.active("dim", Dim(0)), [cause("dim", "harmful")]
+    none, one, ten = (np.full((20, 1, 2, 2), value, np.float32) for value in (0, 1, 10))
+    assert [gap.closed for gap in factor_gaps([dim], causes, none, one, none)] == [1.0]
+    assert factor_gaps([dim], causes, none, one, ten) == []
 
 
 def scores(right: float, loss: float, labelled: bool = True) -> Scores:
