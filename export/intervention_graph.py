@@ -29,7 +29,7 @@ from shiftlens.core.causes.changes import Change, Plan
 from shiftlens.core.causes.outcomes import Rig
 from shiftlens.core.errors import ExportError
 from shiftlens.core.grid.interpolate import LARGEST_SIDE
-from shiftlens.core.grid.intervention import ALIKE, OFFSET, STRENGTHS, WHOLE, Sides, intervention_grid, typical
+from shiftlens.core.grid.intervention import ALIKE, EVEN, OFFSET, STRENGTHS, WHOLE, Sides, intervention_grid, typical
 from shiftlens.export import graphs
 from shiftlens.export import traced as tr
 from shiftlens.export.bundle import Bundle
@@ -239,7 +239,11 @@ def rising_choice(loss: Array, requested: Array, rows: Array) -> Array:
     seen = graph.constant(np.tril(np.ones((count, count), dtype=bool)), np.bool_)  # [j, i]: i is not after j
     order = graph.constant(np.arange(count), np.int64)
     wanted, found = log_loss(requested), tr.rint(log_loss(loss) * 10.0**ALIKE) / 10.0**ALIKE
-    begun = (wanted[0:1] - found) ** 2
+
+    def rounded(missed: Array) -> Array:
+        return tr.rint(missed * 10.0**EVEN) / 10.0**EVEN
+
+    begun = rounded((wanted[0:1] - found) ** 2)
     begun = tr.where(order > 0, np.inf, begun)  # the first row keeps the first strength
 
     def further(i: Array, best: Array) -> tuple[list[Array], list[Array]]:
@@ -247,7 +251,7 @@ def rising_choice(loss: Array, requested: Array, rows: Array) -> Array:
         place = tr.where(best.equals(lowest), order, 0)
         came = tr.where(seen, place[None], 0).max(1)
         here = tr.gather(wanted, (i + 1).reshape(1), 0)
-        return [(here - found) ** 2 + lowest], [came]
+        return [rounded((here - found) ** 2) + lowest], [came]
 
     (best,), (came,) = graph.loop(rows - 1, [begun], further)
     last = tr.arg_extreme(best, 0, largest=False).reshape(1)

@@ -25,6 +25,8 @@ NEAR = 0.3
 """A cell whose measured loss misses the requested one by more than this, in log(loss + 0.05), did not reach it."""
 ALIKE = 5
 """Digits of log(loss + 0.05) in which two strengths must differ to be told apart: else the weaker one is taken."""
+EVEN = 4
+"""Digits of a squared miss: of a change made whole or not at all, both losses are as far from a middle one."""
 OFFSET = 0.05  # nats; keeps the logarithm of the loss of a perfect prediction finite
 
 
@@ -119,6 +121,7 @@ def rising_choice(loss: Floats, requested: Floats) -> IntArray:
     with the smallest sum of squared misses of log(loss + 0.05), found by dynamic programming.
     """
     missed = (log_loss(requested)[:, None] - np.round(log_loss(loss), ALIKE)[None]) ** 2  # (rows, k)
+    missed = np.round(missed, EVEN)
     missed[0, 1:] = np.inf
     best = missed.copy()
     came = np.zeros(missed.shape, dtype=np.int64)

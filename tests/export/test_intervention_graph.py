@@ -30,7 +30,13 @@ def change(name: str, *strengths: float) -> Change:
     return Change(ActiveFactor(name, component, component.build(component.settings())), *strengths)
 
 
+def variant(name: str, which: str) -> Change:
+    whole = change(name, 1.0)
+    return Change(whole.factor.as_variant(which), 1.0)
+
+
 PLANS = {
+    "turned down": ((variant("orientation", "turned-left"), change("brightness", 0.05)), ("brightness",)),
     "both": ((change("brightness", 0.06, 0.0, 0.01), change("contrast", -0.1, -0.5, 0.0, 0.9)), ("brightness",)),
     "noise down": ((change("contrast", -0.2), change("noise", 0.12)), ("contrast",)),
     "scatter down": ((change("position-x", 0.0, 0.0, 1.5), change("brightness", -0.08)), ("brightness",)),
