@@ -9,6 +9,9 @@ REASONS: dict[str, str] = {
     "estimates.py, Effects.value: `coalition - {CLASS_MIX}` → `(coalition)`": (
         "of the mix of classes no strength was fitted, so it has no error to add; where outcomes are looked up it fails"
     ),
+    "conversion.py, factor_gaps: `np.isfinite([gap, now]).all` → `np.isfinite([gap, now]).any`": (
+        "a factor that measures nothing on most samples is left out before"
+    ),
     "fidelity.py, plain_realism: `real.mean` → `real.sum`": "of a threshold of 1e-9, below which rounding alone lies",
     "fidelity.py, axis_leak: `own - own.mean()` → `(own)`": "beside a column for each class it spans the same space",
 }
