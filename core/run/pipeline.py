@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -258,12 +259,20 @@ def _clear_foreign_work(folder: Path, stage: str, key: str) -> None:
         write_text(mark, key)
 
 
+class _Log(logging.FileHandler):
+    """A log that ends where the disk is full, which is told by what fails on it, and not by a traceback of logging."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
     """Append what is logged meanwhile to a file."""
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise InputError(f"{path} is no file; remove it")
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _Log(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
     logger.addHandler(handler)

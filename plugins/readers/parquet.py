@@ -24,7 +24,7 @@ from shiftlens.plugins.readers.text import decoded
 
 SUFFIXES = (".parquet", ".pq")
 LOOKED_AT = 20_000  # rows by which `shiftlens init` tells what a column is
-ROWS = 2**16  # that are read at once
+ROWS = 2**14  # that are read at once
 BYTES_PER_ROW = 100  # of its name and its label, beside its values
 
 
