@@ -79,9 +79,9 @@ def test_an_object_is_asked_anew_and_what_follows_is_done_where_its_answers_diff
     assert done(tmp_path / "run", "trial", classifier=signed)[-1] == "trial"
     assert done(tmp_path / "run", "trial", classifier=signed) == ["classifier", "score"]
     sign = -1
-    assert done(tmp_path / "run", "trial", classifier=signed) == ["classifier", "score", "trial"]
+    assert done(tmp_path / "run", "trial", classifier=signed) == ["classifier", "score", "groups", "trial"]
     assert accuracies(tmp_path / "run")[0] < 0.2
-    assert done(tmp_path / "run", "trial", classifier=linear) == ["classifier", "score", "trial"]
+    assert done(tmp_path / "run", "trial", classifier=linear) == ["classifier", "score", "groups", "trial"]
 
 
 def test_other_arrays_are_noticed_and_the_same_are_not(tmp_path):

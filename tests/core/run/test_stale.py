@@ -13,7 +13,7 @@ from smallanalysis import stages_done, write_analysis, write_domain, write_onnx
 from shiftlens import Factor, hookimpl
 from shiftlens.core.host.kinds import ComponentSettings
 
-TO_THE_TRIAL = ["data", "classifier", "score", "trial"]
+TO_THE_TRIAL = ["data", "classifier", "score", "groups", "trial"]
 
 
 class Total:
@@ -126,8 +126,8 @@ def installed(tmp_path, monkeypatch):
 
 
 FROM_CLASSIFIER = [
-    "classifier", "score", "trial", "intervention", "remedy", "generator", "converter", "export", "conversion",
-    "second-opinion", "grid", "explain", "render",
+    "classifier", "score", "groups", "trial", "estimate", "intervention", "remedy", "generator", "converter", "export",
+    "conversion", "second-opinion", "grid", "explain", "render",
 ]  # fmt: skip
 FROM_GENERATOR = ["generator", "converter", "export", "conversion", "grid", "explain", "render"]
 FROM_GRID = ["grid", "explain", "render"]
@@ -141,8 +141,8 @@ CHANGES = {
     "grid.second_opinion": ["second-opinion", "grid", "explain", "render"],
     "converter": ["converter", "export", "conversion", "grid", "explain", "render"],
     "generator": FROM_GENERATOR,
-    "trial": ["trial", "intervention", "remedy", *FROM_GENERATOR],
-    "factors": ["trial", "intervention", "remedy", *FROM_GENERATOR],
+    "trial": ["trial", "estimate", "intervention", "remedy", *FROM_GENERATOR],
+    "factors": ["trial", "estimate", "intervention", "remedy", *FROM_GENERATOR],
     "loss": [name for name in FROM_CLASSIFIER if name not in ("classifier", "second-opinion")],
     "the classifier's file": FROM_CLASSIFIER,
     "the source's file": ["data", *FROM_CLASSIFIER],
