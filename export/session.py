@@ -84,9 +84,7 @@ class Session:
         providers = providers_for(device)
         with _quiet(onnxruntime), told_when_slow(self.origin, "being opened by ONNX Runtime", PATIENCE):
             try:
-                self._session = onnxruntime.InferenceSession(
-                    path if isinstance(path, bytes) else str(path), sess_options=options, providers=providers
-                )
+                self._session = onnxruntime.InferenceSession(_named(path), sess_options=options, providers=providers)
             except Exception as error:  # ONNX Runtime's exceptions share no base of their own
                 raise InputError(
                     f"{self.origin} cannot be opened as an ONNX model: {_first_line(error)}; check that the file is "
@@ -134,6 +132,17 @@ class Session:
                 f"{self.origin}: {value.name} is a {value.type}, not a numeric tensor; export the model without it"
             )
         return Tensor(value.name, tuple(value.shape), np.dtype(DTYPES[value.type]))
+
+
+def _named(path: Path | bytes) -> str | bytes:
+    """What ONNX Runtime opens: a file by its name, or its content where the name is no UTF-8."""
+    if isinstance(path, bytes):
+        return path
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return path.read_bytes()
+    return str(path)
 
 
 @cache

@@ -272,7 +272,7 @@ def _logging_to(path: Path) -> Iterator[None]:
     """Append what is logged meanwhile to a file."""
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise InputError(f"{path} is no file; remove it")
-    handler = _Log(path, encoding="utf-8")
+    handler = _Log(path, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     level = logger.level
     logger.addHandler(handler)

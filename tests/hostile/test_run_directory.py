@@ -102,3 +102,17 @@ def test_something_else_in_the_place_of_a_file(finished, tmp_path, capfd, name, 
     works = works or name in ("plan.yaml", "work/score.key")  # which this command has no need of
     told = () if works else (name.rpartition("/")[2].partition(".")[0],)
     check(Case(name, make, told), tmp_path, capfd)
+
+
+@pytest.mark.slow
+def test_a_run_directory_in_any_bytes(tmp_path, capfd):
+    from tinyanalysis import write_tiny
+
+    config, out = write_tiny(tmp_path), tmp_path / "out-\udcff"
+    for command in (
+        ("run", config, "--out", out, "--quiet"),
+        ("report", out),
+        ("export", out, "--target", "directory", "--out", tmp_path / "bundle-\udcff", "--quiet"),
+    ):
+        check(Case(command[0], lambda folder, command=command: command), tmp_path, capfd)
+    assert "done" in (out / "log.txt").read_text(encoding="utf-8")
