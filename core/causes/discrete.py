@@ -64,7 +64,7 @@ class Distances:
 
 
 @dataclass(frozen=True)
-class Tried:
+class TriedVariant:
     """A variant, the distance it leaves by its factor's signs and the broad measures, and how much less that is.
 
     Both are sums over the halves.
@@ -135,7 +135,7 @@ class VariantSearch:
             for factor in self.factors
             if factor.name not in names and fit.signs.get(factor.name, fit.broad) > policy.differs
         ]
-        best: list[tuple[float, list[Tried]]] = []
+        best: list[tuple[float, list[TriedVariant]]] = []
         for factor in suspected:
             passed = self._passed(factor, plan, fit, check, few)
             if passed:
@@ -152,7 +152,7 @@ class VariantSearch:
 
     def _passed(
         self, factor: ActiveFactor, plan: Plan, fit: Distances, check: Distances, few: Distances
-    ) -> list[Tried]:
+    ) -> list[TriedVariant]:
         """The variants of a factor that bring the source nearer, on both halves, in the order of its description.
 
         ``fit``, ``check`` and ``few``: distances without it, of the halves and of the first few of the former.
@@ -174,7 +174,7 @@ class VariantSearch:
                 left += after.seen_by(name) + after.broad
             if nearer:
                 begun = sum(before.seen_by(name) + before.broad for before in (fit, check))
-                passed.append(Tried(changes[place], left, begun - left))
+                passed.append(TriedVariant(changes[place], left, begun - left))
         return passed
 
 

@@ -134,7 +134,7 @@ def groups_of_columns(
             left_out[name] = places
             continue
         names, at_source, at_target, remarks = places
-        found.append(_column(name, names, (at_source, at_target), source, target, request, remarks))
+        found.append(_judged(Placed(name, names, (at_source, at_target), source, target), request, remarks))
     return sorted(found, key=lambda one: -(one.mix or 0.0)), left_out
 
 
@@ -202,16 +202,27 @@ def _ranges(values: Texts) -> Texts | None:
     return np.array([said[i] if np.isfinite(number) else "" for i, number in zip(place, numbers, strict=True)])
 
 
-def _column(
-    name: str,
-    names: Sequence[str],
-    places: tuple[IntArray, IntArray],
-    source: tuple[Floats, Floats],
-    target: tuple[Floats | None, Floats | None],
-    request: GroupRequest,
-    remarks: list[str],
-) -> GroupColumn:
+@dataclass(frozen=True)
+class Placed:
+    """One column whose samples are put into groups.
+
+    Attributes:
+        name: of the column.
+        names: of its groups.
+        places: each sample's group by number, of the source ``(n,)`` and of the target ``(m,)``.
+        source, target: loss and correctness of the same samples; None where the target's are not known.
+    """
+
+    name: str
+    names: Sequence[str]
+    places: tuple[IntArray, IntArray]
+    source: tuple[Floats, Floats]
+    target: tuple[Floats | None, Floats | None]
+
+
+def _judged(column: Placed, request: GroupRequest, remarks: list[str]) -> GroupColumn:
     """One column with all its groups."""
+    name, names, places, source, target = column.name, column.names, column.places, column.source, column.target
     rng = np.random.default_rng([request.seed, 61, *name.encode()])
     groups = len(names)
     changed = class_mix_test(*places, groups) < request.alpha
@@ -226,7 +237,7 @@ def _column(
         else "harmless" if mix_ci[1] < worth else "unclear"
     )  # fmt: skip
     worse = _worse(loss, _shares(places[1], groups), worth) if known else np.zeros(groups, dtype=bool)
-    rows = _rows(names, places, source, target, loss, correct, worse)
+    rows = _rows(column, loss, correct, worse)
     said = Said(name, request.unit, request.points, gap)
     top = max(rows, key=lambda row: row.mix)
     sentences = [mix_sentence(said, verdict, top, mix, mix_ci, fall)] if changed else []
@@ -276,16 +287,9 @@ def _value_and_interval(draws: Floats) -> tuple[float, Interval]:
     return float(draws[0]), percentile_interval(draws[1:])
 
 
-def _rows(
-    names: Sequence[str],
-    places: tuple[IntArray, IntArray],
-    source: tuple[Floats, Floats],
-    target: tuple[Floats | None, Floats | None],
-    loss: Parts,
-    correct: Parts,
-    worse: npt.NDArray[np.bool_],
-) -> list[GroupRow]:
+def _rows(column: Placed, loss: Parts, correct: Parts, worse: npt.NDArray[np.bool_]) -> list[GroupRow]:
     """One row a group, those that make most of the gap first."""
+    names, places, source, target = column.names, column.places, column.source, column.target
     counts = [np.bincount(place, minlength=len(names)) for place in places]
 
     def mean(values: Floats | None, domain: int, group: int) -> float | None:

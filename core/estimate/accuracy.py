@@ -24,7 +24,7 @@ REGRESSION = "regression"
 
 
 @dataclass(frozen=True)
-class Asked:
+class EstimateRequest:
     """What the accuracy is estimated from.
 
     Attributes:
@@ -47,7 +47,7 @@ class Asked:
     mixes: Mapping[str, Floats] = field(default_factory=dict)
 
 
-def estimate_accuracy(asked: Asked) -> AccuracyEstimate:
+def estimate_accuracy(asked: EstimateRequest) -> AccuracyEstimate:
     """One estimate made of several, each of which it tells, too."""
     source, rows = asked.source, np.arange(len(asked.source.labels))
     plain = source.predicted((), rows)
@@ -104,7 +104,7 @@ class Likest:
         return _error(self.estimates, weights) * float(np.sqrt((self.weight**2).mean()) / self.weight.mean())
 
 
-def _likest(asked: Asked, plain: Floats, known: Reference, there: Floats) -> Likest:
+def _likest(asked: EstimateRequest, plain: Floats, known: Reference, there: Floats) -> Likest:
     """The source with all fitted changes, or with the target's mix of groups, or with both."""
     source, even = asked.source, np.ones(len(asked.source.labels))
     changed = source.predicted(asked.plan, np.arange(len(even)))
@@ -133,7 +133,7 @@ def _error(per_sample: dict[str, Floats], weights: Floats) -> float:
 
 
 def _told(
-    value: float, ci: Interval, asked: Asked, own: dict[str, float], left_out: dict[str, str], sets: int
+    value: float, ci: Interval, asked: EstimateRequest, own: dict[str, float], left_out: dict[str, str], sets: int
 ) -> AccuracyEstimate:
     return AccuracyEstimate(
         value=value, ci=ci, samples=len(asked.target), sets=sets, estimates=own, left_out=left_out,

@@ -28,7 +28,7 @@ from shiftlens.core.results.results import Results
 
 if TYPE_CHECKING:
     from shiftlens.core.run.context import Outcome
-    from shiftlens.core.run.looked_at import Causes, GridPicture
+    from shiftlens.core.run.looked_at import CauseList, GridPicture
 
 logger = logging.getLogger("shiftlens")
 
@@ -159,11 +159,11 @@ class Run:
         return f"the analysis writes it anew: `shiftlens run CONFIG --out {self.path}`"
 
     @property
-    def causes(self) -> Causes:
+    def causes(self) -> CauseList:
         """The verdicts; ``causes.to_frame()`` is a table of pandas."""
-        from shiftlens.core.run.looked_at import Causes
+        from shiftlens.core.run.looked_at import CauseList
 
-        return Causes(self.results.causes)
+        return CauseList(self.results.causes)
 
     def pair(self, number: int) -> GridPicture:
         """The generated grid of one pair, to `show`; numbers begin at 0, as in ``results.pairs``.

@@ -32,7 +32,7 @@ FIRST_SECTIONS = ("answer", "intervention")
 HEIGHT = 640  # pixels of the page in a notebook
 
 
-class Causes(Sequence[Cause]):
+class CauseList(Sequence[Cause]):
     """The verdicts, the harmful ones first; ``causes["hue"]`` and ``causes[0]`` are one of them."""
 
     def __init__(self, causes: Sequence[Cause]) -> None:

@@ -16,6 +16,7 @@ from shiftlens.core.host.kinds import OnnxOperation
 from shiftlens.export import traced as tr
 from shiftlens.export.traced import Array
 from shiftlens.plugins.factors import onnx_pixels as px
+from shiftlens.plugins.factors.onnx_pixels import TracedFigure
 
 Shape = tuple[int, ...]
 STEPS = 32  # to a pixel
@@ -41,7 +42,7 @@ def steps_of(along: Array, across: Array) -> tuple[Array, Array]:
     return whole.astype(np.int64), (steps - whole * STEPS).astype(np.int64)
 
 
-def moved(x: Array, shape: Shape, figure: px.Figure, inverse: list[list[Array]], centre: list[Array]) -> Array:
+def moved(x: Array, shape: Shape, figure: TracedFigure, inverse: list[list[Array]], centre: list[Array]) -> Array:
     """Resample: the pixel at ``p`` becomes the value at ``inverse @ (p - centre) + centre``.
 
     ``inverse`` holds four ``(N,)`` float64 by (row, column), ``centre`` two: where the fixed point of the original
@@ -51,7 +52,7 @@ def moved(x: Array, shape: Shape, figure: px.Figure, inverse: list[list[Array]],
     return resampled(x, shape, figure, inverse, starts)
 
 
-def resampled(x: Array, shape: Shape, figure: px.Figure, inverse: list[list[Array]], starts: list[Array]) -> Array:
+def resampled(x: Array, shape: Shape, figure: TracedFigure, inverse: list[list[Array]], starts: list[Array]) -> Array:
     """The pixel at ``p`` becomes the value at ``inverse @ p + starts``."""
     channels, height, width = shape
     rows, columns = np.arange(height)[None, :, None], np.arange(width)[None, None, :]
@@ -94,7 +95,7 @@ def mirrored(place: Array, length: int) -> Array:
     return tr.minimum(turned, period - turned)
 
 
-def figure_centre(figure: px.Figure, shape: Shape) -> tuple[list[Array], list[Array]]:
+def figure_centre(figure: TracedFigure, shape: Shape) -> tuple[list[Array], list[Array]]:
     """Centroid as (row, column), and row, column and mixed variance, each ``(N,)`` float64; see `geometry.moments`."""
     weight = tr.maximum(figure.calm - 0.2, 0).astype(np.float64)
     total = tr.maximum(weight.sum((1, 2)), 1e-9)
@@ -109,7 +110,7 @@ def figure_centre(figure: px.Figure, shape: Shape) -> tuple[list[Array], list[Ar
     ]
 
 
-def fixed_point(figure: px.Figure, shape: Shape) -> list[Array]:
+def fixed_point(figure: TracedFigure, shape: Shape) -> list[Array]:
     """The figure's centroid on a plain ground, else the middle of the image."""
     centroid, _ = figure_centre(figure, shape)
     return [tr.where(figure.plain, centroid[a], (shape[1 + a] - 1) / 2) for a in (0, 1)]
@@ -185,7 +186,7 @@ def scale(settings: Any, shape: Shape, rng: np.random.Generator) -> OnnxOperatio
         enough = total > 1e-3 * (shape[1] - 1) * (shape[2] - 1)
         return tr.where(enough, 2 * tr.sqrt(squared / tr.maximum(total, 1e-9)), np.nan)
 
-    def size_of(x: Array, figure: px.Figure) -> Array:
+    def size_of(x: Array, figure: TracedFigure) -> Array:
         _, (rows, columns, _) = figure_centre(figure, shape)
         size = 2 * tr.sqrt(tr.maximum(rows + columns, 0))
         return tr.where(figure.plain, size, spread(px.lightness(x)))

@@ -59,8 +59,8 @@ def smoothed(x: Array, first: int) -> Array:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """As `pixels.Figure`, of each sample alone."""
+class TracedFigure:
+    """As `pixels.TracedFigure`, of each sample alone."""
 
     plain: Array
     ground: Array
@@ -70,7 +70,7 @@ class Figure:
     calm: Array
 
 
-def figure(x: Array, shape: tuple[int, ...]) -> Figure:
+def figure(x: Array, shape: tuple[int, ...]) -> TracedFigure:
     """Tell figure from ground."""
     height, width = shape[1:]
     ring = tr.concatenate([x[:, :, 0], x[:, :, -1], x[:, :, :, 0], x[:, :, :, -1]], axis=2)
@@ -88,7 +88,7 @@ def figure(x: Array, shape: tuple[int, ...]) -> Figure:
     weight = mask**8
     total = tr.maximum(weight.sum((1, 2)), 1e-6)
     colour = (x * weight[:, None]).sum((2, 3)) / total[:, None]
-    return Figure(plain, ground, colour, mask, peak, calm)
+    return TracedFigure(plain, ground, colour, mask, peak, calm)
 
 
 def median(x: Array, count: int) -> Array:

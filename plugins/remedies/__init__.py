@@ -41,7 +41,7 @@ def shiftlens_remedies() -> Iterator[Remedy]:
         name="normalise",
         summary="estimates the classifier's batch normalisation anew on target samples; needs no labels",
         settings=normalise.Settings,
-        build=normalise.Normalise,
+        build=normalise.Renormalise,
         reference="https://arxiv.org/abs/1603.04779",
         makes="normalised",
     )

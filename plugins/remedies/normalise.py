@@ -24,7 +24,7 @@ class Settings(ComponentSettings):
     weight: float = Field(1.0, gt=0, le=1, description="weight of the target's statistics; the rest is the old ones'")
 
 
-class Normalise:
+class Renormalise:
     """The worker."""
 
     def __init__(self, settings: Settings) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from shiftlens.core.arrays import FloatArray, Floats, IntArray
 from shiftlens.core.causes.groups import weights_of
 from shiftlens.core.data.samples import LazySamples
-from shiftlens.core.estimate.accuracy import Asked, estimate_accuracy
+from shiftlens.core.estimate.accuracy import EstimateRequest, estimate_accuracy
 from shiftlens.core.estimate.known_sets import Changer
 from shiftlens.core.run.context import DOMAINS, Context, Outcome, Stage
 from shiftlens.core.run.stages.trial import active_factors, fitted_plan
@@ -40,7 +40,7 @@ def work(context: Context) -> Outcome:
     looked_at = _drawn(np.arange(len(context.domain("target"))), MOST_LOOKED_AT, rng)
     target = LazySamples(context.domain("target").batch, looked_at, source.sample_shape)
     found = estimate_accuracy(
-        Asked(
+        EstimateRequest(
             source=Changer(
                 LazySamples(source.batch, rows, source.sample_shape), source_labels[rows], probabilities,
                 context.general.seed,
