@@ -127,10 +127,12 @@ def class_mix_sentence(verdict: Verdict, effect: float, ci: Interval, accuracy_e
 def unexplained_sentence(share: float, ci: Interval, large: bool, factors: int) -> str:
     """The rest of the loss that no factor explains."""
     part = f"{percent(share)} ({percent(ci[0])} to {percent(ci[1])})"
+    by_none = "not explained by the one factor" if factors == 1 else f"explained by none of the {factors} factors"
+    of_all = "the one factor" if factors == 1 else f"any of the {factors} factors"
     if large and ci[0] == ci[1]:  # no change was fitted at all
-        return f"Nothing of the loss is explained by any of the {factors} factors measured; look at the grid."
+        return f"Nothing of the loss is explained by {of_all} measured; look at the grid."
     if large:
-        return f"Most of the loss, {part}, is explained by none of the {factors} factors measured; look at the grid."
+        return f"Most of the loss, {part}, is {by_none} measured; look at the grid."
     if ci[1] < 0:
         return f"The changes together cost more than the target lost (by {percent(-share)})."
     if ci[0] <= 0:

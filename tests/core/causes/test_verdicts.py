@@ -120,6 +120,8 @@ def test_a_large_rest_is_the_headline_and_asks_to_look_further():
     assert rest.startswith(
         f"Most of the loss, 71{THIN}% (62{THIN}% to 80{THIN}%), is explained by none of the 14 factors measured"
     )
+    alone = sentences.unexplained_sentence(1.0, (1.0, 1.0), True, 1)
+    assert alone == "Nothing of the loss is explained by the one factor measured; look at the grid."
     assert sentences.headline_of([cause("hue", "unclear")], GAP, rest, True).startswith(rest)
     assert sentences.remedy_of([cause("hue", "unclear")], GAP, True).advice == "investigate"
 
