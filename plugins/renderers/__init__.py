@@ -15,22 +15,21 @@ from shiftlens.core.host.hookspecs import hookimpl
 from shiftlens.core.host.kinds import ComponentSettings, Renderer, RendererWorker
 
 Section = Literal["answer", "tryit", "intervention", "causes", "where", "remedy", "converter", "grid", "details"]
+SECTIONS: tuple[Section, ...] = get_args(Section)
 
 
 class HtmlSettings(ComponentSettings):
     """Settings of the HTML report."""
 
     pairs: int = Field(30, ge=1, description="pairs of samples to page through; results.json always holds all")
-    sections: tuple[Section, ...] = Field(
-        get_args(Section), min_length=1, description="what the page holds, in its own order"
-    )
+    sections: tuple[Section, ...] = Field(SECTIONS, min_length=1, description="what the page holds, in its own order")
 
 
 def build_html(settings: HtmlSettings) -> RendererWorker:
     """The HTML report."""
     from shiftlens.plugins.renderers.html import HtmlRenderer
 
-    return HtmlRenderer(settings.pairs, frozenset(settings.sections))
+    return HtmlRenderer(settings.pairs, settings.sections)
 
 
 def build_json(settings: ComponentSettings) -> RendererWorker:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Collection
 from dataclasses import fields
 from importlib import resources
 
@@ -16,6 +17,7 @@ from markupsafe import Markup
 
 from shiftlens.core.results.report import Report
 from shiftlens.core.results.results import Results
+from shiftlens.plugins.renderers import SECTIONS
 from shiftlens.plugins.renderers.page import Assets, page_of
 from shiftlens.plugins.renderers.pictures import HEIGHT, WIDTH
 
@@ -34,8 +36,8 @@ def environment() -> Environment:
 class HtmlRenderer:
     """Renders report.html: some of its sections, with so many pairs to page through at most."""
 
-    def __init__(self, pairs: int, sections: frozenset[str]) -> None:
-        self.pairs, self.sections = pairs, sections
+    def __init__(self, pairs: int, sections: Collection[str] = SECTIONS) -> None:
+        self.pairs, self.sections = pairs, frozenset(sections)
 
     def __call__(self, report: Report) -> dict[str, bytes]:
         """``{"report.html": ...}``."""
