@@ -58,7 +58,7 @@ def cross_readings(data: Sequence[str], seed: int, quick: bool) -> str:
     parts = []
     for name in data:
         x = samples_of(name, seed, shipped_only=quick)[0][:READ]
-        fitting = [factor for factor in image_factors() if not factor.refuses(x)]
+        fitting = [factor for factor in image_factors() if not factor.discrete and not factor.refuses(x)]
         found = cross_response(fitting, x, np.random.default_rng([seed, 109]))
         parts.append(
             f"What each factor, changed by one step on {name}, does to every measure, in steps of that measure:\n\n"
