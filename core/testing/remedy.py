@@ -21,6 +21,7 @@ from shiftlens.core.testing.rules import LeftOut, Subject, expect, rule
 
 TOLERANCE = 1e-4
 CLASSES = tuple("0123456789")
+EPSILON = 1e-5
 
 
 class LinearContrast:
@@ -84,19 +85,32 @@ LINEAR_CONTRAST = Factor(
 
 
 def linear_file(x: FloatArray, label: IntArray, path: Path) -> Path:
-    """The `NearestMean` of these samples as an ONNX file: it is linear, ``Flatten`` and ``Gemm``."""
+    """The `NearestMean` of these samples ``(N, C, ...)`` as an ONNX file, linear behind its batch normalisation.
+
+    As it is written, the normalisation changes nothing: what it subtracts and divides by comes back as it was.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     fitted = NearestMean(x, label)
     weight = (2 * fitted.means / fitted.temperature / fitted.spread).T.astype(np.float32)  # (values, classes)
     bias = (-(fitted.means**2).sum(1) / fitted.temperature - fitted.centre @ weight).astype(np.float32)
+    axes = (0, *range(2, x.ndim))
+    mean, variance = (part.astype(np.float32) for part in (x.mean(axes), x.var(axes)))
+    constants = {"scale": np.sqrt(variance + EPSILON), "mean": mean, "variance": variance, "w": weight, "b": bias}
     graph = helper.make_graph(
-        [helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w", "b"], ["logits"])],
+        [
+            helper.make_node("BatchNormalization", ["x", "scale", "shift", "mean", "variance"], ["n"], epsilon=EPSILON),
+            helper.make_node("Flatten", ["n"], ["f"]),
+            helper.make_node("Gemm", ["f", "w", "b"], ["logits"]),
+        ],
         "nearest-mean",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", *x.shape[1:]])],
         [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", weight.shape[1]])],
-        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(bias, "b")],
+        [
+            numpy_helper.from_array(value.astype(np.float32), name)
+            for name, value in (*constants.items(), ("shift", mean))
+        ],
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), str(path))
     return path
