@@ -29,7 +29,7 @@ def page() -> str:
     slots = [
         (
             f"[`{key}`](#slot-{key})",
-            f"list of {plural(slot.kind)}" if slot.many else slot.kind.kind,
+            f"list of {plural(slot.kind.kind)}" if slot.many else slot.kind.kind,
             _default(key),
             slot.help,
         )
@@ -45,7 +45,7 @@ def page() -> str:
             parts.append(f"The same readers as for [`{shown[slot.kind.kind]}`](#slot-{shown[slot.kind.kind]}).")
             continue
         shown[slot.kind.kind] = key
-        hook = f"shiftlens_{plural(slot.kind)}"
+        hook = f"shiftlens_{plural(slot.kind.kind)}"
         parts.append(f"Named by `{name_key(slot.kind)}`; plugins add to them by the hook [`{hook}`](hooks/{hook}.md).")
         parts.append(components(built_ins(slot.kind)))
     return "\n\n".join(parts)
