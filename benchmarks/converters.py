@@ -1,6 +1,6 @@
 """The style converters side by side: accuracy on converted samples, and how much of the planted gaps they close.
 
-    SHIFTLENS_TEST_DATA=DIR python benchmarks/converters.py [--steps 600] [--seeds 1]
+    SHIFTLENS_TEST_DATA=DIR python -m benchmarks.converters [--steps 600] [--seeds 1]
 
 Coloured digits (MNIST where the data folder holds it, else scikit-learn's). The target domain has a change that the
 classifier has never seen and a change of hue that it was trained on, each sample its own strength of either. Figures

@@ -1,6 +1,6 @@
 """Faults of preprocessing, planted with Pillow and scipy: are they named, with their cost, and is nothing else?
 
-    SHIFTLENS_TEST_DATA=FOLDER python benchmarks/preprocessing.py [--only cifar photos digits] [--cases NAME ...]
+    SHIFTLENS_TEST_DATA=FOLDER python -m benchmarks.preprocessing [--only cifar photos digits] [--cases NAME ...]
 
 *cifar*: photographs of 32 px (CIFAR-10), 700 of each domain, two small classifiers trained here: one on photographs as
 they are, one that also saw them with permuted channels, so that it minds the order of the channels less. *photos*: 120

@@ -1,6 +1,6 @@
 """How long a verdict on photographs of 224 px takes, and how much memory: as a user runs it, in a process of its own.
 
-    SHIFTLENS_TEST_DATA=FOLDER python benchmarks/real_size.py [--each 500 2000] [--plant blur fade_colour]
+    SHIFTLENS_TEST_DATA=FOLDER python -m benchmarks.real_size [--each 500 2000] [--plant blur fade_colour]
 
 Two folders of photographs by class and an ONNX file (see `benchmarks.photos`); the target's photographs are changed
 with Pillow. Then `shiftlens init` and `shiftlens run --until trial`, with default settings. Wall and processor seconds
@@ -57,7 +57,8 @@ def line(folder: Path, each: int, plant: list[str], mode: str, changed_settings:
         subprocess.run(command, check=True, capture_output=True)
     begun = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, __file__, "--inside", str(folder), "--set", *changed_settings], stdout=subprocess.PIPE
+        [sys.executable, "-m", "benchmarks.real_size", "--inside", str(folder), "--set", *changed_settings],
+        stdout=subprocess.PIPE,
     )
     told = process.stdout.read() if process.stdout else b""
     _, status, usage = os.wait4(process.pid, 0)

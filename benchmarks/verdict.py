@@ -1,6 +1,6 @@
 """How long one verdict takes: what the `trial` stage does with 2 × 5,000 digits in colour and 12 factors.
 
-    SHIFTLENS_TEST_DATA=FOLDER python benchmarks/verdict.py [--repeats 3]
+    SHIFTLENS_TEST_DATA=FOLDER python -m benchmarks.verdict [--repeats 3]
 
 MNIST drawn in colour at 32×32; the target's strokes are thicker and its hue is turned, by one common strength in each
 sample. The classifier, the built-in small CNN, has seen turned hues and no thick strokes. Loading and its training are

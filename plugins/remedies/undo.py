@@ -2,9 +2,9 @@
 
 Each change is taken back by its own factor: the sample's measure is moved to the value that its place among the
 target's samples has among the source's (quantile to quantile), the last change first. A discrete change, such as
-another order of the channels, is taken back exactly. The way from a measured value to
-the amount is a table that is made once, so that a single sample can be mended. What a change destroys (blur, cover)
-does not come back, and the measured accuracy says so.
+another order of the channels, is taken back exactly. The way from a measured value to the amount is a table that is
+made once, so that a single sample can be mended. What a change destroys (blur, cover) does not come back, and the
+measured accuracy says so.
 """
 
 from __future__ import annotations

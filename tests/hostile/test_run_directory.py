@@ -74,7 +74,7 @@ def cases():
                 yield pytest.param(name, content, reader, told, id=f"{name}-{damage}-{reader}", marks=marks)
 
 
-@pytest.mark.parametrize(("name", "content", "reader", "told"), cases())
+@pytest.mark.parametrize(("name", "content", "reader", "told"), list(cases()))
 def test_a_damaged_file(finished, tmp_path, capfd, name, content, reader, told):
     def make(folder):
         shutil.copytree(finished, folder, dirs_exist_ok=True)
